@@ -1,0 +1,121 @@
+"""`python -m brainlapse STAGE …`: parse the arguments and call the stage's door.
+
+A stage is imported only when it is called, so that `--help` is quick and each
+stage runs in an environment that holds only what it needs.
+"""
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+from pathlib import Path
+
+from brainlapse.errors import Refused
+
+STAGES = {
+    "phantom": "write the phantom study: a made-up ADNI download with a known truth",
+    "manifest": "a study's own tables and folders → scans.tsv, rejected.tsv, funnel.tsv",
+    "preprocess": "scans → brains on the common grid, with a quality table and pictures",
+    "pairs": "accepted scans → (source, target, interval) pairs and subject-level splits",
+    "train": "train one model of config.yaml",
+    "sample": "generate the follow-ups of one model for one cohort",
+    "evaluate": "score the samples of one model, or compare all the scores",
+    "report": "one HTML page for the study",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage. Returns 0, or 2 after printing what the user must mend."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    stage = importlib.import_module(f"brainlapse.{options.stage}")
+    try:
+        stage.run(options)
+    except Refused as refusal:
+        print(f"brainlapse {options.stage}: {refusal}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m brainlapse",
+        description=__doc__.split("\n")[0],
+    )
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE", title="stages, in order")
+    for name, purpose in STAGES.items():
+        stage = stages.add_parser(name, help=purpose, description=purpose)
+        stage.add_argument("--settings", type=_mapping, required=True, help="JSON with the stage's settings")
+        stage.add_argument("--out", type=Path, required=True, help=_OUT[name])
+        for flag, rest in _ARGUMENTS[name].items():
+            stage.add_argument(flag, **rest)
+    return parser
+
+
+def _mapping(text: str) -> dict:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("must be a JSON object")
+    return value
+
+
+def _file(help: str, many: bool = False, required: bool = True) -> dict:
+    return {"type": Path, "help": help, "required": required} | ({"nargs": "+"} if many else {})
+
+
+def _name(help: str, required: bool = True) -> dict:
+    return {"help": help, "required": required}
+
+
+_COUNT = {"type": int, "default": 1, "help": "CPU threads to use"}
+_OUT = {
+    "phantom": "folder of the download",
+    "manifest": "folder for scans.tsv, rejected.tsv and funnel.tsv",
+    "preprocess": "folder of the cohort's preprocessed scans",
+    "pairs": "folder for splits.tsv and pairs.tsv",
+    "train": "folder of the model",
+    "sample": "folder of the model's samples of the cohort",
+    "evaluate": "folder for the scores",
+    "report": "the HTML page",
+}
+_ARGUMENTS: dict[str, dict[str, dict]] = {
+    "phantom": {},
+    "manifest": {"--cohort": _name("name of the cohort")},
+    "preprocess": {
+        "--scans": _file("scans.tsv of the cohort"),
+        "--subject": _name("only this subject", required=False),
+        "--gather": {"action": "store_true", "help": "only collect what the subjects' runs left behind"},
+    },
+    "pairs": {
+        "--scans": _file("scans.tsv of every cohort", many=True),
+        "--quality": _file("quality.tsv of every cohort, in the same order", many=True),
+    },
+    "train": {
+        "--model": _name("name of the model"),
+        "--pairs": _file("pairs.tsv"),
+        "--quality": _file("quality.tsv of every cohort", many=True),
+        "--threads": _COUNT,
+    },
+    "sample": {
+        "--model": _name("name of the model"),
+        "--weights": _file("folder of the trained model; the floors copy and zero have none", required=False),
+        "--cohort": _name("name of the cohort"),
+        "--pairs": _file("pairs.tsv"),
+        "--quality": _file("quality.tsv of the cohort"),
+        "--batch": {"type": int, "default": 1, "help": "requests computed at once; changes no sample"},
+        "--threads": _COUNT,
+    },
+    "evaluate": {
+        "--model": _name("score this model (or the floor copy or zero)", required=False),
+        "--cohort": _name("name of the cohort", required=False),
+        "--quality": _file("quality.tsv of the cohort", required=False),
+        "--samples": _file("folder of the model's samples", required=False),
+        "--scores": _file("folders with the scores to compare", many=True, required=False),
+        "--threads": _COUNT,
+    },
+    "report": {"--results": _file("the results folder")},
+}

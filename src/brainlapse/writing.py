@@ -1,0 +1,41 @@
+"""Files that are either whole or not there, even when the process is killed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; on success it replaces `path` in one step.
+
+    The content is flushed to disk before the rename, so a reader sees the old
+    file or the new one and never a part. Missing parent folders are made. On
+    an exception the partial file is removed and `path` is left as it was.
+    The yielded name ends as `path` does, since some writers choose by suffix.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield beside
+        _flush_to_disk(beside)
+        os.replace(beside, path)
+        _flush_to_disk(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text as a whole file."""
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
