@@ -1,0 +1,38 @@
+"""Pairs run forward in time, within the limits, with the history before the source."""
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brainlapse.pairs.pairing import pair_up
+
+
+def scans(days: list[int]) -> pd.DataFrame:
+    ids = [f"I{i}" for i in range(len(days))]
+    return pd.DataFrame({"cohort": "a", "subject": "s", "scan": ids, "days": days})
+
+
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=7, unique=True), st.integers(0, 3))
+def test_pairs_are_those_and_only_those_within_the_limits(days, history):
+    pairs = pair_up(scans(days), 0.4, 8, history)
+    day = dict(zip(scans(days)["scan"], days, strict=True))
+    gaps = pairs["target_scan"].map(day) - pairs["source_scan"].map(day)
+    assert ((gaps / 365.25) == pairs["interval_years"]).all()
+    expected = sum(0.4 <= (b - a) / 365.25 <= 8 for a in days for b in days)
+    assert len(pairs) == expected
+    for pair in pairs.itertuples():
+        earlier = pair.history.split(",") if isinstance(pair.history, str) else []
+        past = [day[scan] for scan in earlier]
+        assert len(past) <= history
+        assert past == sorted(past, reverse=True) and all(d < day[pair.source_scan] for d in past)
+
+
+def test_an_interval_is_calendar_days_over_365_25():
+    pairs = pair_up(scans([0, 731]), 0.4, 8, 3)
+    assert pairs["interval_years"].item() == 731 / 365.25
+
+
+def test_nobody_is_paired_with_somebody_else():
+    two = pd.concat([scans([0, 400]), scans([0, 400]).assign(subject="t", scan=["J0", "J1"])])
+    pairs = pair_up(two, 0.4, 8, 3)
+    assert set(zip(pairs["source_scan"], pairs["target_scan"], strict=True)) == {("I0", "I1"), ("J0", "J1")}
