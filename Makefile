@@ -1,0 +1,56 @@
+# make demo    fresh machine → results/demo/7_report/index.html
+# make test    the tests (under 20 minutes on 2 cores); make test-all runs the slow ones too
+# make check   what CI checks before the tests: lint, format, workflow
+# make bench   the measurements of benchmarks/
+
+PYTHON ?= python3
+CORES ?= all
+WORKFLOW := .venv/workflow
+STAGES := .venv/stages
+# Stages are called as `python -m brainlapse …`; without conda that is the python of .venv/stages.
+# Where few cores are shared, two single-threaded trainings side by side beat one after the other.
+SNAKEMAKE := PATH="$(CURDIR)/$(STAGES)/bin:$$PATH" $(WORKFLOW)/bin/snakemake --cores $(CORES) \
+	--workflow-profile workflow/profiles/demo --configfile config.yaml demo.yaml
+REPORT := results/demo/7_report/index.html
+
+.PHONY: demo clean-demo test test-all check format bench environments
+
+demo: environments
+	@$(SNAKEMAKE)
+	@echo; echo "The report: $(CURDIR)/$(REPORT)"
+
+clean-demo:
+	rm -rf results/demo
+
+test: environments
+	$(STAGES)/bin/python -m pytest -m "not slow"
+
+test-all: environments
+	$(STAGES)/bin/python -m pytest
+
+check: environments
+	$(WORKFLOW)/bin/ruff check .
+	$(WORKFLOW)/bin/ruff format --check .
+	$(WORKFLOW)/bin/snakefmt --check Snakefile workflow/rules
+	$(SNAKEMAKE) --lint
+
+format: environments
+	$(WORKFLOW)/bin/ruff check --fix .
+	$(WORKFLOW)/bin/ruff format .
+	$(WORKFLOW)/bin/snakefmt Snakefile workflow/rules
+
+environments: $(WORKFLOW)/installed $(STAGES)/installed
+
+# Snakemake cannot share an environment with the stages; requirements/ says why.
+$(WORKFLOW)/installed: requirements/workflow.txt requirements/workflow.lock
+	@echo "Installing Snakemake into $(WORKFLOW)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "brainlapse needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(WORKFLOW)
+	@$(WORKFLOW)/bin/pip install --quiet --disable-pip-version-check -r requirements/workflow.txt -c requirements/workflow.lock
+	@touch $@
+
+$(STAGES)/installed: requirements/stages.txt requirements/test.txt requirements/stages.lock
+	@echo "Installing ANTs, torch and the other packages into $(STAGES): some minutes, once"
+	@$(PYTHON) -m venv $(STAGES)
+	@$(STAGES)/bin/pip install --quiet --disable-pip-version-check -r requirements/test.txt -c requirements/stages.lock
+	@touch $@

@@ -1,0 +1,21 @@
+# brainlapse: a person's brain MRI today and a number of years → the MRI of then.
+# The stages in the order of the data; the study is described in config.yaml.
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/1_manifest.smk"
+include: "workflow/rules/2_preprocess.smk"
+include: "workflow/rules/3_pairs.smk"
+include: "workflow/rules/4_train.smk"
+include: "workflow/rules/5_sample.smk"
+include: "workflow/rules/6_evaluate.smk"
+include: "workflow/rules/7_report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/7_report/index.html",

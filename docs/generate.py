@@ -1,0 +1,99 @@
+"""Write docs/config.md and docs/tables.md from the schema and from tables.py, their only source.
+
+PYTHONPATH=src python docs/generate.py
+"""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from brainlapse import tables
+
+HERE = Path(__file__).parent
+SCHEMA = HERE.parent / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def main() -> None:
+    """Write both pages."""
+    (HERE / "config.md").write_text(config_page(), encoding="utf-8")
+    (HERE / "tables.md").write_text(tables_page(), encoding="utf-8")
+
+
+def config_page() -> str:
+    """Every key of config.yaml as Markdown."""
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    lines = [
+        "# Every key of config.yaml",
+        "",
+        "Made from `workflow/schemas/config.schema.yaml` by `docs/generate.py`. An overlay names only what",
+        "it changes; a cohort or a model set to `null` is left out. An unknown key is refused.",
+        "",
+        *_HEADER,
+        *_rows(schema, schema["$defs"], ""),
+    ]
+    for name, family in schema["families"].items():
+        lines += ["", f"## A row of `models` with `family: {name}`: {family['description']}", "", *_HEADER]
+        lines += _rows(family, schema["$defs"], "")
+    return "\n".join(lines) + "\n"
+
+
+def tables_page() -> str:
+    """Every column of every table as Markdown."""
+    lines = [
+        "# Every column of every table",
+        "",
+        "Made from `src/brainlapse/tables.py` by `docs/generate.py`. Tables are TSV in UTF-8; `n/a` is a",
+        "missing value.",
+    ]
+    for table in tables.TABLES:
+        lines += ["", f"## {table.name}", "", f"A row is {table.row}.", ""]
+        lines += ["| column | kind | meaning |", "|---|---|---|"]
+        lines += [_column(column) for column in table.columns]
+    return "\n".join(lines) + "\n"
+
+
+_HEADER = ["| key | type | default | meaning |", "|---|---|---|---|"]
+
+
+def _rows(rules: dict, definitions: dict, prefix: str) -> list[str]:
+    lines = []
+    for key, inner in rules.get("properties", {}).items():
+        inner = {**definitions[inner["$ref"].rpartition("/")[2]], **inner} if "$ref" in inner else inner
+        path = f"{prefix}{key}"
+        others = inner.get("additionalProperties")
+        if "properties" in inner:
+            lines += _rows(inner, definitions, f"{path}.")
+        elif isinstance(others, dict) and "properties" in others:
+            lines.append(_row(path, inner))
+            lines += _rows(others, definitions, f"{path}.NAME.")
+        else:
+            lines.append(_row(path, inner))
+    return lines
+
+
+def _row(path: str, rules: dict) -> str:
+    default = f"`{json.dumps(rules['default'])}`" if "default" in rules else ""
+    return f"| `{path}` | {_type(rules)} | {default} | {rules.get('description', '')} |"
+
+
+def _type(rules: dict) -> str:
+    if "enum" in rules:
+        return ", ".join(f"`{value}`" for value in rules["enum"])
+    if "anyOf" in rules:
+        return "count, fraction or `rest`"
+    if rules.get("type") == "object":
+        return "a row a name"
+    if rules.get("type") == "array":
+        return f"list of {_type(rules['items'])}"
+    return rules.get("type", "")
+
+
+def _column(column: tables.Column) -> str:
+    kind = column.kind + (", may be missing" if column.optional else "")
+    allowed = f"; one of {', '.join(column.allowed)}" if column.allowed else ""
+    return f"| `{column.name}` | {kind} | {column.meaning}{allowed} |"
+
+
+if __name__ == "__main__":
+    main()

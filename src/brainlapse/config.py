@@ -1,0 +1,184 @@
+"""The study's configuration: check it, complete it, and hand each stage the part it depends on.
+
+The schema (workflow/schemas/config.schema.yaml) is the one description of
+every key. This module is read with the Snakefile, so it imports nothing heavy.
+"""
+
+import difflib
+import json
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from brainlapse.errors import Refused
+
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+FLOORS = ("copy", "zero")
+
+
+def complete(config: dict, schema: Path = SCHEMA) -> dict:
+    """Return the config with what is set to null left out and every default filled in.
+
+    Raises Refused with one line for each wrong key: its path, what is wrong
+    and what to write instead.
+    """
+    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    config = {key: _without_nulls(value) for key, value in config.items()}
+    problems = [_in_words(error) for error in _errors(config, rules)]
+    if not problems:
+        config["models"] = {name: _whole_row(name, config["models"]) for name in config["models"]}
+        problems = [problem for name in config["models"] for problem in _row_problems(name, config, rules)]
+    if problems:
+        raise Refused("\n  ".join(["the configuration has mistakes:", *problems]))
+    config = _with_defaults(config, rules, rules["$defs"])
+    families = {
+        name: _with_defaults(row, rules["families"][row["family"]], rules["$defs"])
+        for name, row in config["models"].items()
+    }
+    return {**config, "models": families}
+
+
+def canonical(settings: dict) -> str:
+    """Settings as JSON that depends on their values only, not on the order of the keys."""
+    return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def phantom_settings(config: dict) -> dict:
+    """What the phantom study depends on."""
+    return {"seed": config["seed"], **config["phantom"]}
+
+
+def manifest_settings(config: dict, cohort: str) -> dict:
+    """What a cohort's manifest depends on."""
+    return {key: config["cohorts"][cohort][key] for key in ("reader", "root")}
+
+
+def preprocess_settings(config: dict) -> dict:
+    """What a preprocessed scan depends on."""
+    return {"grid": config["grid"], **config["preprocess"]}
+
+
+def pairs_settings(config: dict) -> dict:
+    """What pairs and splits depend on."""
+    external = [name for name, cohort in config["cohorts"].items() if cohort["role"] == "external"]
+    parts = {key: config[key] for key in ("seed", "pairs", "splits")}
+    return {**parts, "external": sorted(external)}
+
+
+def train_settings(config: dict, model: str) -> dict:
+    """What a trained model depends on: its row without `sampling`."""
+    row = {key: value for key, value in config["models"][model].items() if key not in ("sampling", "weights")}
+    return {"seed": config["seed"], "grid": config["grid"], **row}
+
+
+def sample_settings(config: dict, model: str) -> dict:
+    """What a model's samples depend on, beside its weights."""
+    sampling = {} if model in FLOORS else config["models"][model]["sampling"]
+    intervals = config["evaluate"]["intervals_years"]
+    return {"seed": config["seed"], "intervals_years": intervals, "sampling": sampling}
+
+
+def score_settings(config: dict) -> dict:
+    """What the scores of a sample depend on."""
+    return {"seed": config["seed"], **config["evaluate"]}
+
+
+def report_settings(config: dict) -> dict:
+    """What the report depends on, beside the results: it shows the whole configuration."""
+    return {**config["report"], "config": config}
+
+
+def weights_of(config: dict, model: str) -> str:
+    """The row whose network the model uses: itself, unless it names another one in `weights`."""
+    return config["models"][model].get("weights", model)
+
+
+def trained(config: dict) -> list[str]:
+    """The rows that are trained."""
+    return [name for name, row in config["models"].items() if "weights" not in row]
+
+
+def _without_nulls(value):
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+
+
+def _whole_row(name: str, models: dict) -> dict:
+    """A row with `weights` takes its family, network and training from the row it names."""
+    row = models[name]
+    other = models.get(row.get("weights"))
+    if other is None or "weights" in other:
+        return dict(row)
+    own = {key: value for key, value in row.items() if key != "sampling"}
+    sampling = {**other.get("sampling", {}), **row.get("sampling", {})}
+    return {**other, **own, "sampling": sampling}
+
+
+def _row_problems(name: str, config: dict, rules: dict) -> list[str]:
+    row, where = config["models"][name], f"models.{name}"
+    if name in FLOORS:
+        return [f"{where}: this name is taken; `copy` and `zero` are always scored and need no row."]
+    if "weights" in row and "family" not in row:
+        near = _nearest(row["weights"], trained(config))
+        return [f"{where}.weights: {row['weights']} is no trained row of `models`{near}"]
+    if "family" not in row:
+        return [f"{where}: lacks `family`, one of {', '.join(rules['families'])}."]
+    if row["family"] not in rules["families"]:
+        return [f"{where}.family: {row['family']!r} is not one of {', '.join(rules['families'])}."]
+    family = {**rules["families"][row["family"]], "$defs": rules["$defs"]}
+    return [_in_words(error, where) for error in _errors(row, family)]
+
+
+def _errors(value: dict, rules: dict) -> list:
+    errors = jsonschema.Draft202012Validator(rules).iter_errors(value)
+    return sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
+
+
+def _in_words(error: jsonschema.ValidationError, where: str = "") -> str:
+    path = ".".join(part for part in (where, *map(str, error.absolute_path)) if part)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return "; ".join(
+            f"{f'{path}.{key}'.lstrip('.')}: unknown key{_nearest(key, known)}" for key in unknown
+        )
+    if error.validator == "type":
+        return f"{path}: must be {error.validator_value}, not {_shown(error.instance)}"
+    if error.validator == "required":
+        return f"{path or 'config'}: {error.message}."
+    if error.validator == "enum":
+        return f"{path}: {error.instance!r} is not one of {', '.join(map(str, error.validator_value))}."
+    return f"{path}: {error.message}; it is {error.schema.get('description', 'described in docs/config.md')}"
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1)
+    return f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(known)}."
+
+
+def _shown(value) -> str:
+    if not isinstance(value, str):
+        return f"{value!r}."
+    try:
+        return f"the text {value!r}: YAML reads a number only with a point, so write {float(value):.1e}."
+    except ValueError:
+        return f"the text {value!r}."
+
+
+def _with_defaults(value, rules: dict, definitions: dict):
+    """The value with the defaults of its schema filled in, all the way down."""
+    if "$ref" in rules:
+        rules = definitions[rules["$ref"].rpartition("/")[2]]
+    if not isinstance(value, dict):
+        return value
+    known, others = rules.get("properties", {}), rules.get("additionalProperties")
+    filled = {}
+    for key, inner in known.items():
+        named = definitions[inner["$ref"].rpartition("/")[2]] if "$ref" in inner else inner
+        if key in value or "default" in inner or "default" in named:
+            default = inner.get("default", named.get("default"))
+            filled[key] = _with_defaults(value.get(key, default), named, definitions)
+    rest = others if isinstance(others, dict) else {}
+    return filled | {key: _with_defaults(value[key], rest, definitions) for key in value if key not in known}

@@ -1,0 +1,87 @@
+"""Fingerprints that tell Snakemake when code or a download has changed in a way that matters.
+
+Snakemake sees neither the modules behind `python -m brainlapse` nor a study's
+folder tree, so rules carry these strings as parameters. Only the standard
+library is used: they are computed while the Snakefile is read.
+"""
+
+import ast
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+_TABLES = {".csv", ".tsv", ".txt", ".json", ".xml", ".xlsx"}
+
+
+@cache
+def code_of(stage: str) -> str:
+    """Return a fingerprint of the stage's modules and all of this package that they import.
+
+    Comments, docstrings and layout do not count; other files in the stage's
+    folder, such as a page template, count byte for byte.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_files_behind(stage)):
+        digest.update(str(path.relative_to(PACKAGE)).encode())
+        digest.update(_meaning(path))
+    return digest.hexdigest()[:16]
+
+
+def download_of(root: str | Path) -> str:
+    """Return a fingerprint of a study's folder: every path in it, and the content of its tables.
+
+    Images count by name only; a replaced image is seen by the rule that reads it.
+    """
+    digest = hashlib.sha256()
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            digest.update(os.path.relpath(path, root).encode(errors="surrogateescape"))
+            if path.suffix.lower() in _TABLES:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _files_behind(stage: str) -> set[Path]:
+    found, waiting = set(), {p for p in (PACKAGE / stage).rglob("*") if _counts(p)}
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        if path.suffix == ".py":
+            waiting |= _imported_by(path) - found
+    return found
+
+
+def _counts(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+
+
+def _imported_by(path: Path) -> set[Path]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {file for module in modules for file in _file_of(module)}
+
+
+def _file_of(module: str) -> set[Path]:
+    first, *rest = module.split(".")
+    if first != PACKAGE.name or not rest:
+        return set()
+    place = PACKAGE.joinpath(*rest)
+    return {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()}
+
+
+def _meaning(path: Path) -> bytes:
+    if path.suffix != ".py":
+        return path.read_bytes()
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree).encode()

@@ -1,0 +1,28 @@
+# Accepted scans → (source, target, interval, history) and the split of every subject.
+
+
+rule pairs:
+    input:
+        scans=of_cohorts("1_manifest/COHORT/scans.tsv"),
+        quality=of_cohorts("2_preprocess/COHORT/quality.tsv"),
+    output:
+        splits=f"{RESULTS}/3_pairs/splits.tsv",
+        pairs=f"{RESULTS}/3_pairs/pairs.tsv",
+    log:
+        f"{RESULTS}/logs/pairs.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pairs.tsv"
+    conda:
+        "../../envs/pairs.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings(study.pairs_settings),
+        code=code_of("pairs"),
+        out=f"{RESULTS}/3_pairs",
+    message:
+        "pairs: sources, targets and subject-level splits"
+    shell:
+        "python -m brainlapse pairs --scans {input.scans:q} --quality {input.quality:q} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,31 @@
+# One job a row of `models`. A killed job goes on from {model}/resume when it runs again.
+
+
+rule train:
+    input:
+        pairs=f"{RESULTS}/3_pairs/pairs.tsv",
+        quality=of_cohorts("2_preprocess/COHORT/quality.tsv"),
+        volumes=of_cohorts("2_preprocess/COHORT/volumes.npy"),
+    output:
+        weights=f"{RESULTS}/4_train/{{model}}/model.safetensors",
+        settings=f"{RESULTS}/4_train/{{model}}/settings.json",
+        log=f"{RESULTS}/4_train/{{model}}/log.jsonl",
+    log:
+        f"{RESULTS}/logs/train/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{model}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=2880,
+    params:
+        settings=settings(study.train_settings, "model"),
+        code=code_of("train"),
+        out=f"{RESULTS}/4_train/{{model}}",
+    message:
+        "train: {wildcards.model}"
+    shell:
+        "python -m brainlapse train --model {wildcards.model:q} --pairs {input.pairs:q} --quality {input.quality:q} --threads {threads} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

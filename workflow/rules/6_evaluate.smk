@@ -1,0 +1,64 @@
+# Samples → scores, a model and cohort at a time; then all of them against copying the source.
+
+
+rule score:
+    input:
+        samples=f"{RESULTS}/5_sample/{{model}}/{{cohort}}/samples.tsv",
+        quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
+    output:
+        scores=f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}/scores.tsv",
+        distributions=f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}/distributions.tsv",
+    log:
+        f"{RESULTS}/logs/score/{{model}}/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score/{{model}}/{{cohort}}.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=settings(study.score_settings),
+        code=code_of("evaluate"),
+        samples=f"{RESULTS}/5_sample/{{model}}/{{cohort}}",
+        out=f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}",
+    message:
+        "evaluate: score {wildcards.model} on {wildcards.cohort}"
+    shell:
+        "python -m brainlapse evaluate --model {wildcards.model:q} --cohort {wildcards.cohort:q} --quality {input.quality:q} --samples {params.samples:q} --threads {threads} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+rule compare:
+    input:
+        expand(
+            f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}/{{table}}.tsv",
+            model=MODELS,
+            cohort=COHORTS,
+            table=("scores", "distributions"),
+        ),
+    output:
+        scores=f"{RESULTS}/6_evaluate/scores.tsv",
+        distributions=f"{RESULTS}/6_evaluate/distributions.tsv",
+        comparisons=f"{RESULTS}/6_evaluate/comparisons.tsv",
+    log:
+        f"{RESULTS}/logs/compare.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings(study.score_settings),
+        code=code_of("evaluate"),
+        scores=expand(
+            f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}", model=MODELS, cohort=COHORTS
+        ),
+        out=f"{RESULTS}/6_evaluate",
+    message:
+        "evaluate: compare all models with copying the source"
+    shell:
+        "python -m brainlapse evaluate --scores {params.scores:q} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

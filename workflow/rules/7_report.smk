@@ -1,0 +1,32 @@
+# Everything → one page.
+
+
+rule report:
+    input:
+        f"{RESULTS}/6_evaluate/scores.tsv",
+        f"{RESULTS}/6_evaluate/comparisons.tsv",
+        f"{RESULTS}/6_evaluate/distributions.tsv",
+        f"{RESULTS}/3_pairs/splits.tsv",
+        of_cohorts("1_manifest/COHORT/funnel.tsv"),
+        of_cohorts("2_preprocess/COHORT/quality.tsv"),
+        expand(f"{RESULTS}/4_train/{{model}}/log.jsonl", model=study.trained(config)),
+    output:
+        f"{RESULTS}/7_report/index.html",
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings(study.report_settings),
+        code=code_of("report"),
+        results=RESULTS,
+    message:
+        "report: one page for the study"
+    shell:
+        "python -m brainlapse report --results {params.results:q} --settings {params.settings:q} --out {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,114 @@
+# What all rules share: the checked configuration, the parameters that say when a result is stale,
+# and the files that are known only after the manifest.
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SOURCE = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCE))
+
+from brainlapse import config as study
+from brainlapse.errors import Refused
+from brainlapse.fingerprint import code_of, download_of
+
+try:
+    config = study.complete(config)
+except Refused as refusal:
+    raise WorkflowError(
+        f"{' + '.join(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))}: {refusal}"
+    )
+
+# Every environment runs the package from here, without installing it.
+shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")
+
+RESULTS = config["results"].rstrip("/")
+COHORTS = sorted(config["cohorts"])
+MODELS = [*study.FLOORS, *config["models"]]
+PHANTOM_ROOTS = [
+    c["root"].rstrip("/")
+    for c in config["cohorts"].values()
+    if c["reader"] == "phantom"
+]
+
+
+wildcard_constraints:
+    cohort="|".join(map(re.escape, COHORTS)),
+    model="|".join(map(re.escape, MODELS)),
+    subject="[^/]+",
+    root="|".join(map(re.escape, PHANTOM_ROOTS)) or "nowhere",
+
+
+def settings(of, *wildcards):
+    """A parameter function: the canonical settings of a stage for the rule's wildcards."""
+
+    def canonical_settings(wc):
+        return study.canonical(of(config, *(wc[name] for name in wildcards)))
+
+    return canonical_settings
+
+
+def download(cohort):
+    """What lies in the cohort's folder; the phantom study's folder is a result, watched as a file."""
+    root, reader = (config["cohorts"][cohort][key] for key in ("root", "reader"))
+    if reader == "phantom":
+        return ""
+    if not os.path.isdir(root) or not os.listdir(root):
+        raise WorkflowError(
+            f"cohorts.{cohort}.root: there are no data in {root}. Put everything you downloaded there "
+            "(for ADNI: the image collection and its CSV from ida.loni.usc.edu, after ADNI has approved your "
+            "application), or set the key to where they lie. `make demo` needs no data."
+        )
+    return download_of(root)
+
+
+DOWNLOADS = {cohort: download(cohort) for cohort in COHORTS}
+
+
+def phantom_truth(wc):
+    """The file that stands for a phantom study's folder, if the cohort is one."""
+    root, reader = (config["cohorts"][wc.cohort][key] for key in ("root", "reader"))
+    return [f"{root.rstrip('/')}/truth/truth.tsv"] if reader == "phantom" else []
+
+
+def scans(cohort):
+    """The rows of the cohort's scans.tsv, once the manifest has been made."""
+    with open(
+        checkpoints.manifest.get(cohort=cohort).output.scans,
+        encoding="utf-8",
+        newline="",
+    ) as table:
+        return list(csv.DictReader(table, delimiter="\t"))
+
+
+def images_of_subject(wc):
+    return [row["image"] for row in scans(wc.cohort) if row["subject"] == wc.subject]
+
+
+def quality_of_subjects(wc):
+    subjects = dict.fromkeys(row["subject"] for row in scans(wc.cohort))
+    return [
+        f"{RESULTS}/2_preprocess/{wc.cohort}/sub-{subject}/quality.tsv"
+        for subject in subjects
+    ]
+
+
+def of_cohorts(path):
+    return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in COHORTS]
+
+
+def weights(wc):
+    """The trained network behind a model; the floors have none."""
+    if wc.model in study.FLOORS:
+        return []
+    return f"{RESULTS}/4_train/{study.weights_of(config, wc.model)}/model.safetensors"
+
+
+def weights_option(wc):
+    """How the command names the weights; the floors have none to name."""
+    if wc.model in study.FLOORS:
+        return ""
+    return f"--weights {RESULTS!r}/4_train/{study.weights_of(config, wc.model)!r}"
