@@ -4,6 +4,8 @@
 import csv
 import os
 import sys
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -74,25 +76,31 @@ def phantom_truth(wc):
     return [f"{root.rstrip('/')}/truth/truth.tsv"] if reader == "phantom" else []
 
 
-def scans(cohort):
-    """The rows of the cohort's scans.tsv, once the manifest has been made."""
-    with open(
-        checkpoints.manifest.get(cohort=cohort).output.scans,
-        encoding="utf-8",
-        newline="",
-    ) as table:
-        return list(csv.DictReader(table, delimiter="\t"))
+def images_by_subject(cohort):
+    """The images of each subject of the cohort's scans.tsv, once the manifest has been made."""
+    path = checkpoints.manifest.get(cohort=cohort).output.scans
+    return _images_by_subject(path, os.stat(path).st_mtime_ns)
+
+
+@cache
+def _images_by_subject(path, changed):
+    """Asked once a subject, read once a change."""
+    images = defaultdict(list)
+    with open(path, encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table, delimiter="\t"):
+            images[row["subject"]].append(row["image"])
+    return images
 
 
 def images_of_subject(wc):
-    return [row["image"] for row in scans(wc.cohort) if row["subject"] == wc.subject]
+    return images_by_subject(wc.cohort)[wc.subject]
 
 
 def quality_of_subjects(wc):
-    subjects = dict.fromkeys(row["subject"] for row in scans(wc.cohort))
+    folder = f"{RESULTS}/2_preprocess/{wc.cohort}"
     return [
-        f"{RESULTS}/2_preprocess/{wc.cohort}/sub-{subject}/quality.tsv"
-        for subject in subjects
+        f"{folder}/sub-{subject}/quality.tsv"
+        for subject in images_by_subject(wc.cohort)
     ]
 
 
@@ -112,3 +120,29 @@ def weights_option(wc):
     if wc.model in study.FLOORS:
         return ""
     return f"--weights {RESULTS!r}/4_train/{study.weights_of(config, wc.model)!r}"
+
+
+def quarantined(cohort):
+    """What a person should know about the cohort's scans that did not pass preprocessing."""
+    path = Path(f"{RESULTS}/2_preprocess/{cohort}/quality.tsv")
+    if not path.exists():  # only a part of the study was asked for
+        return ""
+    with open(path, encoding="utf-8", newline="") as table:
+        bad = [
+            row
+            for row in csv.DictReader(table, delimiter="\t")
+            if row["status"] == "quarantined"
+        ]
+    if not bad:
+        return ""
+    were = "scan of {} was" if len(bad) == 1 else "scans of {} were"
+    named = "".join(
+        f"\n  {row['scan']} of {row['subject']}: {row['reason']}" for row in bad[:10]
+    )
+    more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
+    return f"{len(bad)} {were.format(cohort)} quarantined and not used ({path}):{named}{more}\n"
+
+
+onsuccess:
+    for cohort in COHORTS:
+        sys.stderr.write(quarantined(cohort))

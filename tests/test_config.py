@@ -1,0 +1,102 @@
+"""The configuration is completed from the schema, and each stage gets what it depends on."""
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brainlapse import config as study
+from brainlapse.errors import Refused
+from brainlapse.models import FAMILIES
+
+PROJECT = Path(__file__).parents[1]
+CONFIG = yaml.safe_load((PROJECT / "config.yaml").read_text())
+
+
+@pytest.fixture
+def config():
+    return study.complete(copy.deepcopy(CONFIG))
+
+
+def test_the_study_of_the_repository_is_complete(config):
+    assert config["grid"] == {"shape": [128, 160, 128], "spacing_mm": 1.4}
+    assert config["splits"]["train"] == 1125
+    assert config["models"]["brainlapse"]["network"]["patch"] == 2
+
+
+def test_completing_twice_changes_nothing(config):
+    assert study.complete(copy.deepcopy(config)) == config
+
+
+def test_what_is_set_to_null_is_left_out():
+    config = study.complete({**copy.deepcopy(CONFIG), "models": {**CONFIG["models"], "paper": None}})
+    assert "paper" not in config["models"]
+
+
+def test_a_row_with_weights_shares_the_network_and_not_the_sampling(config):
+    plausible, expected = config["models"]["brainlapse_plausible"], config["models"]["brainlapse"]
+    assert plausible["network"] == expected["network"]
+    assert plausible["sampling"] != expected["sampling"]
+    assert study.weights_of(config, "brainlapse_plausible") == "brainlapse"
+    assert "brainlapse_plausible" not in study.trained(config)
+
+
+def test_sampling_is_no_part_of_training(config):
+    before = study.train_settings(config, "brainlapse")
+    config["models"]["brainlapse"]["sampling"]["steps"] = 99
+    assert study.train_settings(config, "brainlapse") == before
+
+
+def test_canonical_settings_do_not_depend_on_the_order():
+    assert study.canonical({"a": 1, "b": {"c": 2, "d": 3}}) == study.canonical(
+        {"b": {"d": 3, "c": 2}, "a": 1}
+    )
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(Refused) as refusal:
+        study.complete({**copy.deepcopy(CONFIG), "sed": 1, "grid": {"spacing_mm": "wide"}})
+    assert "sed: unknown key; did you mean `seed`?" in str(refusal.value)
+    assert "grid.spacing_mm: must be number" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_schema_and_settings_of_a_family_agree(name):
+    """The schema is what users read, the dataclass what the family obeys: neither may drift."""
+    row = study.complete(
+        {"cohorts": {"a": {"reader": "adni", "root": "x"}}, "models": {"m": {"family": name}}}
+    )
+    described = {
+        key: value
+        for key, value in row["models"]["m"].items()
+        if key not in ("family", "sampling", "training")
+    }
+    obeyed = _plain(dataclasses.asdict(FAMILIES[name].Settings()))
+    assert described == obeyed
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def test_the_environments_pin_what_the_tests_run():
+    pinned = dict(
+        line.split("==")
+        for line in (PROJECT / "requirements/stages.txt").read_text().splitlines()
+        if "==" in line
+    )
+    files = sorted((PROJECT / "envs").glob("*.yaml"))
+    assert len(files) == 7
+    for file in files:
+        conda, pip = (
+            yaml.safe_load(file.read_text())["dependencies"][:2],
+            yaml.safe_load(file.read_text())["dependencies"][2],
+        )
+        assert [entry.partition("=")[0] for entry in conda] == ["python", "pip"]
+        for pin in pip["pip"]:
+            name, version = pin.split("==")
+            assert pinned[name] == version, f"{file.name}: {pin}"

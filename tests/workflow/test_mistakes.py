@@ -1,0 +1,56 @@
+"""What a user gets wrong is told in a sentence that names the key, and Snakemake exits with an error."""
+
+import copy
+
+import pytest
+from study import TINY, Study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return Study(tmp_path_factory.mktemp("mistakes"), TINY)
+
+
+def changed(path: str, value) -> dict:
+    config = copy.deepcopy(TINY)
+    *parents, last = path.split(".")
+    inner = config
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    return config
+
+
+MISTAKES = [
+    ("grdi", {}, "grdi: unknown key; did you mean `grid`?"),
+    ("models.brainlapse.predcit", "x0", "models.brainlapse.predcit: unknown key; did you mean `predict`?"),
+    (
+        "models.brainlapse.training.learning_rate",
+        "1e-4",
+        "models.brainlapse.training.learning_rate: must be number",
+    ),
+    ("models.brainlapse.training.steps", "many", "must be integer, not the text 'many'"),
+    ("models.brainlapse.family", "difusion", "models.brainlapse.family: 'difusion' is not one of diffusion"),
+    ("models.other", {"weights": "brainlaps"}, "did you mean `brainlapse`?"),
+    ("models.copy", {"family": "regression"}, "this name is taken"),
+    ("cohorts.adni.reader", "adnii", "'adnii' is not one of adni"),
+    ("preprocess.brain", "ant", "'ant' is not one of ants"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), MISTAKES)
+def test_a_wrong_key_or_value_is_named(study, path, value, message):
+    study.configure(changed(path, value))
+    answer = study.snakemake("--dry-run")
+    assert answer.returncode != 0
+    assert "config.yaml: the configuration has mistakes" in answer.stderr
+    assert message in answer.stderr
+    assert "Traceback (most recent call last)" not in answer.stderr
+
+
+def test_a_study_without_data_says_where_they_should_lie(study):
+    study.configure(TINY)
+    answer = study.snakemake("--dry-run")
+    assert answer.returncode != 0
+    assert "cohorts.adni.root: there are no data in data/adni" in answer.stderr
+    assert "make demo" in answer.stderr

@@ -1,0 +1,154 @@
+"""Only what is stale reruns: a table of edits and the rules that `snakemake -n` would run after each."""
+
+import copy
+import csv
+import shutil
+
+import pytest
+from study import TINY
+
+AFTER_REPORT = {"report"}
+AFTER_SCORES = {"score", "compare"} | AFTER_REPORT
+AFTER_SAMPLES = {"sample"} | AFTER_SCORES
+AFTER_TRAINING = {"train"} | AFTER_SAMPLES
+AFTER_PAIRS = {"pairs"} | AFTER_TRAINING
+AFTER_PREPROCESS = {"preprocess", "gather"} | AFTER_PAIRS
+
+
+@pytest.fixture
+def study(finished):
+    return finished
+
+
+@pytest.fixture
+def config():
+    return copy.deepcopy(TINY)
+
+
+def test_a_finished_study_has_nothing_to_do(study):
+    study.configure(TINY)
+    assert study.would_run() == set()
+
+
+EDITS = {
+    "a training hyper-parameter": (("models", "brainlapse", "training", "steps"), 3, AFTER_TRAINING),
+    "how a model is sampled": (("models", "brainlapse", "sampling", "steps"), 2, AFTER_SAMPLES),
+    "an interval limit": (("pairs", "max_interval_years"), 3, AFTER_PAIRS),
+    "a split amount": (("splits", "train"), 3, AFTER_PAIRS),
+    "the grid": (("grid", "spacing_mm"), 11.5, AFTER_PREPROCESS),
+    "a metric setting": (("evaluate", "change_threshold"), 0.1, AFTER_SCORES),
+    "a report title": (("report", "title"), "other", AFTER_REPORT),
+    "the batch of sampling, which changes no sample": (("sample",), {"batch": 2}, AFTER_REPORT),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_a_value_reruns_what_depends_on_it(study, config, edit):
+    path, value, expected = EDITS[edit]
+    inner = config
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    study.configure(config)
+    assert study.would_run() == expected
+
+
+def test_the_seed_reruns_whatever_draws_by_it(study, config):
+    study.configure({"seed": 1, **config})
+    assert study.would_run() == AFTER_PAIRS
+
+
+def test_only_the_edited_model_is_trained_again(study, config):
+    config["models"]["regression"]["training"] = {**config["models"]["regression"]["training"], "steps": 3}
+    study.configure(config)
+    listed = study.snakemake("--dry-run").stdout
+    assert "4_train/regression" in listed
+    assert "train: brainlapse" not in listed
+
+
+def test_swapped_values_are_seen(study, config):
+    """Snakemake compares parameters as a set of values: a swap must not hide in it."""
+    pairs = config["pairs"]
+    pairs["min_interval_years"], pairs["max_interval_years"] = 0.5, 8
+    study.configure(config)
+    assert study.would_run() == AFTER_PAIRS
+    config["models"]["brainlapse"], config["models"]["regression"] = (
+        {**config["models"]["brainlapse"], "family": "regression", "sampling": {}},
+        {**config["models"]["regression"], "family": "diffusion"},
+    )
+    study.configure(config)
+    assert study.would_run() >= AFTER_TRAINING
+
+
+def test_reordered_keys_and_comments_rerun_nothing(study, config):
+    reordered = {key: config[key] for key in reversed(config)}
+    reordered["models"] = {name: dict(reversed(row.items())) for name, row in config["models"].items()}
+    study.configure(reordered, head="# a comment\n")
+    assert study.would_run() == set()
+
+
+def test_an_undone_edit_reruns_nothing(study, config):
+    study.configure({**config, "report": {"title": "other"}})
+    assert study.would_run() == AFTER_REPORT
+    study.configure(config)
+    assert study.would_run() == set()
+
+
+CODE_EDITS = [
+    ("src/brainlapse/pairs/pairing.py", "DAYS_PER_YEAR = 365.25", "DAYS_PER_YEAR = 365.0", AFTER_PAIRS),
+    ("src/brainlapse/pairs/pairing.py", '"""All earlier', '"""Any earlier', set()),
+    ("src/brainlapse/pairs/pairing.py", "DAYS_PER_YEAR = 365.25", "DAYS_PER_YEAR = 365.25  # why", set()),
+    ("src/brainlapse/cli.py", "stages, in order", "the stages, in order", set()),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "expected"), CODE_EDITS)
+def test_code_counts_but_not_its_comments_and_docstrings(study, file, old, new, expected):
+    study.configure(TINY)
+    path = study.folder / file
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new))
+    try:
+        assert study.would_run() == expected
+    finally:
+        path.write_text(before)
+    assert study.would_run() == set()
+
+
+def test_a_new_scan_runs_its_subject_alone(study):
+    """This one is run for real: a dry run cannot see past the checkpoint."""
+    study.configure(TINY)
+    table = next((study.folder / "data/adni").glob("*.csv"))
+    before = table.read_bytes()
+    row, image = _copy_last_scan(study, table)
+    answer = study.snakemake()
+    ran = answer.stdout + answer.stderr
+    assert answer.returncode == 0, ran
+    preprocessed = [
+        line for line in ran.splitlines() if line.startswith("preprocess: ") and " of adni" in line
+    ]
+    assert preprocessed.count(f"preprocess: {row['Subject']} of adni") >= 1
+    assert len({line for line in preprocessed if "gather" not in line}) == 1
+    assert study.would_run() == set()
+    table.write_bytes(before)
+    shutil.rmtree(image.parents[1])
+    assert "manifest" in study.would_run()
+
+
+def _copy_last_scan(study, table):
+    """Give the first person of the finished study a further visit: a later copy of a scan."""
+    with open(study.folder / "results/1_manifest/adni/scans.tsv", newline="") as scans:
+        scan = list(csv.DictReader(scans, delimiter="\t"))[1]
+    with open(table, newline="") as rows:
+        row = next(r for r in csv.DictReader(rows) if r["Image Data ID"] == scan["scan"])
+    new = {**row, "Image Data ID": "I999999", "Acq Date": "6/15/2035", "Visit": "later"}
+    image = study.folder / scan["image"]
+    copied = (
+        image.parents[2] / "2035-06-15_08_00_00.0" / "I999999" / image.name.replace(scan["scan"], "I999999")
+    )
+    copied.parent.mkdir(parents=True)
+    shutil.copy(image, copied)
+    with open(table, "a", newline="") as rows:
+        csv.DictWriter(rows, fieldnames=list(row), quoting=csv.QUOTE_ALL).writerow(new)
+    return row, copied
