@@ -42,7 +42,7 @@ checkpoint manifest:
         settings=settings(study.manifest_settings, "cohort"),
         code=code_of("manifest"),
         download=lambda wc: DOWNLOADS[wc.cohort],
-        out=f"{RESULTS}/1_manifest/{{cohort}}",
+        out=folder_of_output,
     message:
         "manifest: which scans of {wildcards.cohort} can be used"
     shell:

@@ -20,7 +20,7 @@ rule preprocess:
     params:
         settings=settings(study.preprocess_settings),
         code=code_of("preprocess"),
-        out=f"{RESULTS}/2_preprocess/{{cohort}}",
+        out=cohort_folder_of_output,
     message:
         "preprocess: {wildcards.subject} of {wildcards.cohort}"
     shell:
@@ -47,7 +47,7 @@ rule gather:
     params:
         settings=settings(study.preprocess_settings),
         code=code_of("preprocess"),
-        out=f"{RESULTS}/2_preprocess/{{cohort}}",
+        out=folder_of_output,
     message:
         "preprocess: gather the scans of {wildcards.cohort}"
     shell:

@@ -21,7 +21,7 @@ rule pairs:
     params:
         settings=settings(study.pairs_settings),
         code=code_of("pairs"),
-        out=f"{RESULTS}/3_pairs",
+        out=folder_of_output,
     message:
         "pairs: sources, targets and subject-level splits"
     shell:

@@ -24,7 +24,7 @@ rule train:
     params:
         settings=settings(study.train_settings, "model"),
         code=code_of("train"),
-        out=f"{RESULTS}/4_train/{{model}}",
+        out=folder_of_output,
     message:
         "train: {wildcards.model}"
     shell:

@@ -18,14 +18,15 @@ rule sample:
     threads: 4
     resources:
         gpu=1,
+        batch=config["sample"]["batch"],
         mem_mb=16000,
         runtime=720,
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
         weights=weights_option,
-        out=f"{RESULTS}/5_sample/{{model}}/{{cohort}}",
+        out=folder_of_output,
     message:
         "sample: {wildcards.model} on {wildcards.cohort}"
     shell:
-        "python -m brainlapse sample --model {wildcards.model:q} {params.weights} --cohort {wildcards.cohort:q} --pairs {input.pairs:q} --quality {input.quality:q} --batch {config[sample][batch]} --threads {threads} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        "python -m brainlapse sample --model {wildcards.model:q} {params.weights:q} --cohort {wildcards.cohort:q} --pairs {input.pairs:q} --quality {input.quality:q} --batch {resources.batch} --threads {threads} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

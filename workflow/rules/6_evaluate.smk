@@ -21,8 +21,8 @@ rule score:
     params:
         settings=settings(study.score_settings),
         code=code_of("evaluate"),
-        samples=f"{RESULTS}/5_sample/{{model}}/{{cohort}}",
-        out=f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}",
+        samples=folder_of_samples,
+        out=folder_of_output,
     message:
         "evaluate: score {wildcards.model} on {wildcards.cohort}"
     shell:
@@ -54,10 +54,8 @@ rule compare:
     params:
         settings=settings(study.score_settings),
         code=code_of("evaluate"),
-        scores=expand(
-            f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}", model=MODELS, cohort=COHORTS
-        ),
-        out=f"{RESULTS}/6_evaluate",
+        scores=folders_of_scores,
+        out=folder_of_output,
     message:
         "evaluate: compare all models with copying the source"
     shell:

@@ -25,7 +25,7 @@ rule report:
     params:
         settings=settings(study.report_settings),
         code=code_of("report"),
-        results=RESULTS,
+        results=results_folder,
     message:
         "report: one page for the study"
     shell:

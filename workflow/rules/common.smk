@@ -115,11 +115,32 @@ def weights(wc):
     return f"{RESULTS}/4_train/{study.weights_of(config, wc.model)}/model.safetensors"
 
 
-def weights_option(wc):
+def weights_option(wc, input):
     """How the command names the weights; the floors have none to name."""
-    if wc.model in study.FLOORS:
-        return ""
-    return f"--weights {RESULTS!r}/4_train/{study.weights_of(config, wc.model)!r}"
+    return ["--weights", os.path.dirname(input.weights)] if input.weights else []
+
+
+# A stage writes into a folder; these say which, from the files that the rule names.
+
+
+def folder_of_output(wc, output):
+    return os.path.dirname(output[0])
+
+
+def cohort_folder_of_output(wc, output):
+    return os.path.dirname(folder_of_output(wc, output))
+
+
+def folder_of_samples(wc, input):
+    return os.path.dirname(input.samples)
+
+
+def folders_of_scores(wc, input):
+    return list(dict.fromkeys(map(os.path.dirname, input)))
+
+
+def results_folder(wc, output):
+    return os.path.dirname(folder_of_output(wc, output))
 
 
 def quarantined(cohort):
