@@ -1,0 +1,47 @@
+"""The phantom study: a made-up ADNI download, of people who never lived, with a known progression."""
+
+import logging
+
+import pandas as pd
+
+from brainlapse import tables
+from brainlapse.phantom import download
+from brainlapse.phantom.study import Average, Participant
+from brainlapse.writing import write_text
+
+README = """\
+A made-up study. Nobody was scanned: every head in this folder was computed, by
+`python -m brainlapse phantom`, from the average brain (ICBM152) and random numbers.
+
+{collection}   the collection table, in the form of ADNI's archive
+ADNI/      the images, in its folders
+truth/truth.tsv   the volumes of every usable scan, as they were made
+
+A few rows are there to be turned down: localizers, repeats, processed images,
+rows without a file, people with one visit. The ids are invented; ADNI has no sites 970 to 989.
+The maps of the average brain are those of MNI/McGill, as nilearn ships them.
+"""
+
+log = logging.getLogger(__name__)
+
+
+def run(options) -> None:
+    """Write the download below `options.out`: seed, subjects and voxel_mm are its settings."""
+    settings, out = options.settings, options.out
+    average = Average.at(settings["voxel_mm"])
+    rows, truth = [], []
+    for number in range(settings["subjects"]):
+        participant = Participant(average, settings["seed"], number, settings["voxel_mm"])
+        for entry in participant.entries():
+            rows.append(entry.series)
+            if entry.image is not None:
+                download.write_image(out, entry.series, entry.image)
+            if entry.truth is not None:
+                truth.append(entry.truth)
+        subject = participant.subject
+        log.info("%s %s, visits: %d", subject.ptid, subject.diagnosis, len(subject.visits))
+    tables.write(pd.DataFrame(truth), out / "truth" / "truth.tsv", tables.TRUTH)
+    write_text(out / "README.txt", README.format(collection=download.COLLECTION))
+    # The table last: with it the download is complete.
+    download.write_collection(out, rows)
+    log.info("%d rows, %d usable scans in %s", len(rows), len(truth), out)
