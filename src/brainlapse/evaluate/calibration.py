@@ -1,0 +1,63 @@
+"""Whether people whose regions changed more are also foretold to change more, and by how much."""
+
+import numpy as np
+import pandas as pd
+
+from brainlapse.evaluate.bootstrap import BOUNDS, resampled_counts
+
+_GROUP = ["model", "cohort", "split", "region"]
+PREDICTED, TRUE = "volume_change_percent", "true_volume_change_percent"
+_NO_SPREAD = 1e-12  # variance in percent², far below what rounding of a volume can leave
+
+
+def calibrations(scores: pd.DataFrame, resamplings: int, seed: int) -> list[dict]:
+    """Rows of comparisons.tsv: `volume_change_slope` and `volume_change_pearson` a model and region.
+
+    Over people, of the mean over their requests: the least-squares slope of
+    the predicted on the true percent change (1 is calibrated, 0 is blind), and
+    their correlation. A gain over copying has no meaning here.
+    """
+    changes = scores[scores["metric"].isin([PREDICTED, TRUE])]
+    rows = []
+    for group, part in changes.groupby(_GROUP, sort=False):
+        means = part.pivot_table(index="subject", columns="metric", values="value").reindex(
+            columns=[PREDICTED, TRUE]
+        )
+        means = means.dropna()
+        named = dict(zip(_GROUP, group, strict=True))
+        named |= {"subjects": len(means), "requests": part["request"].nunique()}
+        for metric, index in (("volume_change_slope", 0), ("volume_change_pearson", 1)):
+            value, low, high = _with_interval(means.to_numpy(), index, resamplings, seed)
+            rows.append(named | {"metric": metric, "value": value, "value_low": low, "value_high": high})
+    return rows
+
+
+def slope_and_pearson(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(2, draws): slope of predicted on true and Pearson r, each person counted as `counts` (draws, n) says.
+
+    NaN where the true (or, for r, the predicted) values of a draw do not differ.
+    """
+    total = counts.sum(axis=1)
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return counts @ (a * b) / total - (counts @ a / total) * (counts @ b / total)
+
+    # Centred first: the difference of two large numbers would leave rounding for a variance.
+    predicted, true = predicted - predicted.mean(), true - true.mean()
+    spread_p, spread_t = covariance(predicted, predicted), covariance(true, true)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(spread_t > _NO_SPREAD, covariance(predicted, true) / spread_t, np.nan)
+        r = slope * np.where(spread_p > _NO_SPREAD, np.sqrt(spread_t / spread_p), np.nan)
+    return np.stack([slope, r])
+
+
+def _with_interval(means: np.ndarray, index: int, resamplings: int, seed: int) -> tuple[float, float, float]:
+    if len(means) < 3:
+        return (np.nan,) * 3
+    predicted, true = means.T
+    value = slope_and_pearson(predicted, true, np.ones((1, len(means))))[index, 0]
+    draws = slope_and_pearson(predicted, true, resampled_counts(len(means), resamplings, seed))[index]
+    if np.isnan(value) or np.isnan(draws).all():
+        return float(value), np.nan, np.nan
+    low, high = np.nanpercentile(draws, BOUNDS)
+    return float(value), float(low), float(high)

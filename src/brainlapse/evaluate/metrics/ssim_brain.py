@@ -1,0 +1,10 @@
+"""The primary metric: structural similarity inside the brain."""
+
+from brainlapse.evaluate.case import Case
+
+REGION = "brain"
+
+
+def score(case: Case) -> float:
+    """Mean of the SSIM map over the source's brain mask, in [-1, 1]; 1 is identity."""
+    return float(case.ssim[1][case.brain].mean())

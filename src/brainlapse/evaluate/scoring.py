@@ -1,0 +1,106 @@
+"""From requests and samples to rows of scores.tsv, a request at a time.
+
+A request with several draws scores the mean of its draws' scores, never the
+best of them: choosing with the truth in hand would be cheating.
+"""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from brainlapse.evaluate.case import Case
+from brainlapse.evaluate.features import RandomFeatures
+from brainlapse.evaluate.metrics import METRICS
+from brainlapse.evaluate.scans import Samples, Scans
+from brainlapse.evaluate.volumetry import REGIONS, Ruler, Tissues
+
+log = logging.getLogger(__name__)
+Score = tuple[str, str, float]  # region, metric, value
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every request's scoring needs and none changes."""
+
+    samples: Samples
+    scans: Scans
+    ruler: Ruler
+    space: RandomFeatures
+    change_threshold: float
+
+
+def score_requests(
+    samples: Samples, scans: Scans, who: dict[str, str], change_threshold: float, threads: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of scores.tsv and, for every judged request, the features of sample and truth.
+
+    The second frame has `split`, `subject`, `sample` and `truth`; the last two
+    hold arrays (d,). Only draw 0 enters it, and only requests with a target.
+    """
+    torch.set_num_threads(1)  # the threads below share the requests instead
+    source, _, affine = scans.read(samples.requests["source_scan"].iloc[0])
+    context = Context(samples, scans, Ruler(source.shape, affine), RandomFeatures(), change_threshold)
+    rows, features, total = [], [], len(samples.requests)
+    requests = [request for _, request in samples.requests.iterrows()]
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for done, (request, (scores, pair)) in enumerate(
+            zip(requests, pool.map(lambda one: _score(one, context), requests), strict=True), start=1
+        ):
+            named = who | request[["split", "subject", "request", "interval_years"]].to_dict()
+            rows += [named | {"region": r, "metric": m, "value": v} for r, m, v in scores]
+            if pair is not None:
+                features.append({"split": request["split"], "subject": request["subject"]} | pair)
+            if done % max(1, total // 5) == 0 or done == total:
+                log.info("evaluate %s on %s: request %d/%d", who["model"], who["cohort"], done, total)
+    return pd.DataFrame(rows), pd.DataFrame(features, columns=["split", "subject", "sample", "truth"])
+
+
+def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | None]:
+    source, brain, _ = context.scans.read(request["source_scan"])
+    truth = None if pd.isna(request["target_scan"]) else context.scans.read(request["target_scan"])[0]
+    tissues = context.ruler.tissues(source, brain)
+    draws, pair = [], None
+    for draw, sample in enumerate(context.samples.draws(request, source.shape)):
+        sound = bool(np.isfinite(sample).all())
+        if not sound:
+            log.warning("evaluate: request %s draw %d holds voxels that are no numbers; its scores are n/a",
+                        request["request"], draw)  # fmt: skip
+            sample = np.full_like(sample, np.nan)
+        case = Case(source, truth, sample, brain, context.change_threshold)
+        scores = [] if truth is None else list(_metric_scores(case, sound))
+        scores += _volume_scores(case, context.ruler, tissues, request["interval_years"])
+        draws.append(scores)
+        if draw == 0 and truth is not None and sound:
+            pair = {"sample": context.space(sample), "truth": context.space(truth)}
+    values = np.mean([[value for _, _, value in scores] for scores in draws], axis=0)
+    return [(r, m, float(v)) for (r, m, _), v in zip(draws[0], values, strict=True)], pair
+
+
+def _metric_scores(case: Case, sound: bool) -> Iterator[Score]:
+    for name, metric in METRICS.items():
+        yield metric.REGION, name, metric.score(case) if sound else float("nan")
+
+
+def _volume_scores(case: Case, ruler: Ruler, tissues: Tissues | None, years: float) -> Iterator[Score]:
+    """Volumes of the sample and of the truth, each also as percent of change from the source."""
+    before = ruler.volumes_ml(case.source, case.brain, tissues)
+    after = ruler.volumes_ml(case.sample, case.brain, tissues)
+    true = None if case.truth is None else ruler.volumes_ml(case.truth, case.brain, tissues)
+    for region in REGIONS:
+        change = _percent(after[region], before[region])
+        yield region, "volume_ml", after[region]
+        yield region, "volume_change_percent", change
+        if true is not None:
+            true_change = _percent(true[region], before[region])
+            yield region, "true_volume_ml", true[region]
+            yield region, "true_volume_change_percent", true_change
+            yield region, "volume_rate_error_percent_per_year", abs(change - true_change) / years
+
+
+def _percent(after: float, before: float) -> float:
+    return 100 * (after - before) / before if before > 0 else float("nan")

@@ -1,0 +1,144 @@
+"""The stage end to end on the toy study: its tables, its promises and its refusals."""
+
+import numpy as np
+import pytest
+
+from brainlapse import tables
+from brainlapse.cli import main
+from brainlapse.volumes import write_volume
+from toy_samples import MODELS, SWEEP_YEARS, write_toy_samples
+from toy_scores import compare, score, score_all
+from toy_study import COHORT, GRID, write_toy_study
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Results folder of a toy study whose models are all scored and compared."""
+    results = write_toy_study(tmp_path_factory.mktemp("results"), subjects=16)
+    return score_all(write_toy_samples(results))
+
+
+@pytest.fixture(scope="module")
+def compared(scored):
+    table = tables.read(scored / "6_evaluate" / "comparisons.tsv", tables.COMPARISONS)
+    return table.set_index(["model", "region", "metric"])
+
+
+def test_every_model_stands_in_every_table(scored):
+    for name, table in (
+        ("scores", tables.SCORES),
+        ("distributions", tables.DISTRIBUTIONS),
+        ("comparisons", tables.COMPARISONS),
+    ):
+        assert set(tables.read(scored / "6_evaluate" / f"{name}.tsv", table)["model"]) == set(MODELS)
+
+
+def test_the_floors_are_where_they_belong(compared):
+    copy, zero = (compared.xs(model, level="model")["value"] for model in ("copy", "zero"))
+    assert copy["brain", "change_correlation"] == 0
+    assert copy["brain", "change_error"] == pytest.approx(1)
+    assert copy["ventricles", "volume_change_percent"] == 0
+    assert zero["brain", "ssim_brain"] < 0.1
+    assert zero["brain", "volume_ml"] == pytest.approx(0)
+
+
+def test_foretelling_part_of_the_change_gains_over_copying(compared):
+    for model, share in (("brainlapse", 0.6), ("regression", 0.4)):
+        rows = compared.xs(model, level="model")
+        assert rows.loc[("brain", "ssim_brain"), "gain_low"] > 0
+        assert rows.loc[("changed", "mae_changed"), "gain_high"] < 0
+        assert rows.loc[("brain", "change_error"), "value"] == pytest.approx(1 - share, abs=0.1)
+        assert rows.loc[("ventricles", "volume_change_percent"), "value_low"] > 0
+    assert compared.loc[("paper", "brain", "ssim_brain"), "gain_high"] < 0
+
+
+def test_a_model_that_answers_longer_times_with_more_change_is_monotone(compared):
+    assert compared.loc[("brainlapse", "ventricles", "sweep_monotone"), "value"] == 1
+    assert compared.loc[("brainlapse", "ventricles", "sweep_rate_percent_per_year"), "value"] > 0
+    assert compared.loc[("copy", "ventricles", "sweep_monotone"), "value"] == 0
+
+
+def test_the_sweep_is_scored_by_its_volumes_only(scored):
+    scores = tables.read(scored / "6_evaluate" / "scores.tsv", tables.SCORES)
+    sweep = scores[scores["request"].str.endswith("y")]
+    assert set(sweep["interval_years"]) == set(SWEEP_YEARS)
+    assert set(sweep["metric"]) == {"volume_ml", "volume_change_percent"}
+
+
+def test_threads_do_not_change_a_byte(scored, tmp_path):
+    assert score(scored, "brainlapse", threads=2, out=tmp_path) == 0
+    before = scored / "6_evaluate" / "brainlapse" / COHORT
+    for name in ("scores.tsv", "distributions.tsv"):
+        assert (tmp_path / name).read_bytes() == (before / name).read_bytes()
+
+
+def test_several_draws_score_their_mean(tmp_path):
+    results = write_toy_study(tmp_path, subjects=4)
+    found = []
+    for draws in (2, 1):
+        write_toy_samples(results, ("paper",), draws)
+        folder = results / "5_sample" / "paper" / COHORT
+        if draws == 1:
+            _keep_draw(folder, 1)
+        assert score(results, "paper", out=tmp_path / str(draws)) == 0
+        found.append(tables.read(tmp_path / str(draws) / "scores.tsv", tables.SCORES)["value"])
+    write_toy_samples(results, ("paper",), 1)
+    assert score(results, "paper", out=tmp_path / "0") == 0
+    first = tables.read(tmp_path / "0" / "scores.tsv", tables.SCORES)["value"]
+    np.testing.assert_allclose(found[0], (first + found[1]) / 2)
+
+
+def _keep_draw(folder, kept):
+    """Let samples.tsv name only the given draw, which still lies there."""
+    samples = tables.read(folder / "samples.tsv", tables.SAMPLES)
+    samples["image"] = samples["image"].str.replace("draw-0", f"draw-{kept}")
+    tables.write(samples, folder / "samples.tsv", tables.SAMPLES)
+
+
+def test_a_sample_of_no_numbers_is_undefined_and_stops_nothing(tmp_path):
+    results = write_toy_samples(write_toy_study(tmp_path, subjects=4), ("paper",))
+    folder = results / "5_sample" / "paper" / COHORT
+    first = tables.read(folder / "samples.tsv", tables.SAMPLES).iloc[0]
+    write_volume(folder / first["image"], np.full(GRID.shape, np.nan, np.float32), GRID.affine)
+    assert score(results, "paper") == 0
+    scores = tables.read(results / "6_evaluate/paper" / COHORT / "scores.tsv", tables.SCORES)
+    sampled = scores[~scores["metric"].str.startswith("true")]
+    undefined = sampled[sampled["value"].isna()]
+    assert set(undefined["request"]) == {first["request"]}
+    assert len(undefined) == (sampled["request"] == first["request"]).sum()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("no sample", "has no sample for request"),
+        ("wrong shape", "has shape (3, 4, 5)"),
+        ("unknown scan", "has no accepted scan"),
+        ("no cohort", "has no request of cohort"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(tmp_path, capsys, damage, message):
+    results = write_toy_samples(write_toy_study(tmp_path, subjects=4), ("paper",))
+    folder = results / "5_sample" / "paper" / COHORT
+    samples = tables.read(folder / "samples.tsv", tables.SAMPLES)
+    requests = tables.read(folder / "requests.tsv", tables.REQUESTS)
+    if damage == "no sample":
+        tables.write(samples.iloc[1:], folder / "samples.tsv", tables.SAMPLES)
+    elif damage == "wrong shape":
+        write_volume(folder / samples["image"].iloc[0], np.zeros((3, 4, 5), np.float32), GRID.affine)
+    else:
+        change = {"source_scan": "gone"} if damage == "unknown scan" else {"cohort": "other"}
+        tables.write(requests.assign(**change), folder / "requests.tsv", tables.REQUESTS)
+    assert score(results, "paper") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_two_doors_are_explained(tmp_path, capsys):
+    assert main(["evaluate", "--settings", "{}", "--out", str(tmp_path)]) == 2
+    assert "--model is missing" in capsys.readouterr().err
+
+
+def test_scores_of_one_model_twice_are_refused(scored, tmp_path, capsys):
+    folder = scored / "6_evaluate" / "copy" / COHORT
+    assert compare([folder, folder], tmp_path) == 2
+    assert "stands there twice" in capsys.readouterr().err
