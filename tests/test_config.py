@@ -81,22 +81,3 @@ def _plain(value):
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def test_the_environments_pin_what_the_tests_run():
-    pinned = dict(
-        line.split("==")
-        for line in (PROJECT / "requirements/stages.txt").read_text().splitlines()
-        if "==" in line
-    )
-    files = sorted((PROJECT / "envs").glob("*.yaml"))
-    assert len(files) == 7
-    for file in files:
-        conda, pip = (
-            yaml.safe_load(file.read_text())["dependencies"][:2],
-            yaml.safe_load(file.read_text())["dependencies"][2],
-        )
-        assert [entry.partition("=")[0] for entry in conda] == ["python", "pip"]
-        for pin in pip["pip"]:
-            name, version = pin.split("==")
-            assert pinned[name] == version, f"{file.name}: {pin}"

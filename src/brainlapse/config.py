@@ -81,7 +81,12 @@ def sample_settings(config: dict, model: str) -> dict:
 
 def score_settings(config: dict) -> dict:
     """What the scores of a sample depend on."""
-    return {"seed": config["seed"], **config["evaluate"]}
+    return {"seed": config["seed"], "change_threshold": config["evaluate"]["change_threshold"]}
+
+
+def compare_settings(config: dict) -> dict:
+    """What the comparisons depend on, beside the scores."""
+    return {"seed": config["seed"], "bootstrap": config["evaluate"]["bootstrap"]}
 
 
 def report_settings(config: dict) -> dict:

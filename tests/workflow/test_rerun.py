@@ -37,6 +37,7 @@ EDITS = {
     "a split amount": (("splits", "train"), 3, AFTER_PAIRS),
     "the grid": (("grid", "spacing_mm"), 11.5, AFTER_PREPROCESS),
     "a metric setting": (("evaluate", "change_threshold"), 0.1, AFTER_SCORES),
+    "the bootstrap": (("evaluate", "bootstrap"), 30, {"compare"} | AFTER_REPORT),
     "a report title": (("report", "title"), "other", AFTER_REPORT),
     "the batch of sampling, which changes no sample": (("sample",), {"batch": 2}, AFTER_REPORT),
 }

@@ -52,7 +52,7 @@ rule compare:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings(study.score_settings),
+        settings=settings(study.compare_settings),
         code=code_of("evaluate"),
         scores=folders_of_scores,
         out=folder_of_output,

@@ -25,7 +25,7 @@ except Refused as refusal:
     )
 
 # Every environment runs the package from here, without installing it.
-shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={str(SOURCE)!r}; ")
 
 RESULTS = config["results"].rstrip("/")
 COHORTS = sorted(config["cohorts"])
