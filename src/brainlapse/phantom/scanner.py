@@ -12,7 +12,7 @@ from brainlapse.phantom.head import Contrast
 FIELD_OF_VIEW_MM = (200.0, 240.0, 240.0)
 ISOCENTRE_IN_HEAD_MM = (0.0, -12.0, -22.0)
 _SHADING_KNOT_MM, _SHADING = 90.0, 0.10
-_NOISE = 0.015  # in units of white matter
+_NOISE = 0.03  # of a voxel of 1 mm, in units of white matter
 _GAIN = 600.0
 
 
@@ -91,10 +91,19 @@ def acquire(signal: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> n
     # The coil ends at the neck.
     height = np.arange(signal.shape[2], dtype=np.float32) * np.float32(scanner.voxel_mm[2])
     shading *= 1 / (1 + np.exp((22 - height) / 14))
-    noise = _NOISE * rng.standard_normal((2, *signal.shape), dtype=np.float32)
+    noise = noise_of(scanner) * rng.standard_normal((2, *signal.shape), dtype=np.float32)
     magnitude = np.hypot(signal * shading + noise[0], noise[1])
     gain = _GAIN * np.exp(0.3 * rng.standard_normal())
     return np.clip(np.rint(gain * magnitude), 0, np.iinfo(np.int16).max).astype(np.int16)
+
+
+def noise_of(scanner: Scanner) -> float:
+    """Standard deviation of the noise in units of white matter: a larger voxel holds more signal.
+
+    Signal grows with the voxel's volume; larger voxels are acquired in less time, which takes part
+    of the gain back, so that the noise falls with the square root of the volume.
+    """
+    return _NOISE / float(np.sqrt(np.prod(scanner.voxel_mm)))
 
 
 def stored(voxels: np.ndarray, session: Session, scanner: Scanner) -> nib.Nifti1Image:

@@ -1,0 +1,33 @@
+"""A batch: what a model is told, and while it learns, what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from brainlapse.volumes import BACKGROUND
+
+# Each call gives the next standard normal numbers, shaped as the sources of the batch.
+Noise = Callable[[], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sources and targets (B, 1, X, Y, Z) in [-1, 1], background exactly -1; interval_years (B,).
+
+    `target` is None when a follow-up is to be generated.
+    """
+
+    source: torch.Tensor
+    interval_years: torch.Tensor
+    target: torch.Tensor | None = None
+
+    @property
+    def brain(self) -> torch.Tensor:
+        """Boolean mask (B, 1, X, Y, Z) of the brain of each source."""
+        return self.source > BACKGROUND
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        target = None if self.target is None else self.target.to(device)
+        return Batch(self.source.to(device), self.interval_years.to(device), target)

@@ -1,0 +1,78 @@
+"""Plain regression: one pass from the source to the expected change, no diffusion.
+
+It is the honest yardstick for `diffusion` with one step, which answers the same question.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from brainlapse.errors import Refused
+from brainlapse.models.batch import Batch, Noise
+from brainlapse.models.change import brain_mean, change_of, fitted_change_sd, with_change
+from brainlapse.models.motion import CHANNELS, change_by_motion
+from brainlapse.models.settings import CONDITIONS, check_conditions, one_of
+from brainlapse.models.unet import INTERVAL_YEARS, NetworkSettings, UNet
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A regression row of config.yaml."""
+
+    predict: str = "motion"  # how the network says the change: by moving tissue, or voxel by voxel (change)
+    conditions: tuple[str, ...] = CONDITIONS  # what the network is told
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+
+    def __post_init__(self):
+        one_of("predict", self.predict, ("motion", "change"))
+        check_conditions(self.conditions)
+        if "source" not in self.conditions:
+            raise Refused("conditions: regression predicts the change of the source and must be given it.")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Regression has one answer and nothing to choose."""
+
+    draws: ClassVar[int] = 1
+
+
+class Regression(nn.Module):
+    """The expected change given source and interval, learnt by least squares."""
+
+    Settings = Settings
+    Sampling = Sampling
+
+    def __init__(self, settings: Settings, shape: tuple[int, int, int]):
+        super().__init__()
+        self.settings = settings
+        self.numbers = {"interval": INTERVAL_YEARS} if "interval" in settings.conditions else {}
+        outputs = CHANNELS if settings.predict == "motion" else 1
+        self.network = UNet(settings.network, shape, ("source",), self.numbers, outputs)
+        self.register_buffer("change_sd", torch.ones(()))
+
+    def calibrate(self, batches: Iterable[Batch]) -> None:
+        """Fit the size of the usual change to training pairs."""
+        self.change_sd.copy_(fitted_change_sd(batches))
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """One network, one player."""
+        return {"network": list(self.network.parameters())}
+
+    def loss(self, batch: Batch, player: str) -> torch.Tensor:
+        """Mean squared error of the standardised change in the brain; 1 for "no change"."""
+        return brain_mean((self._change(batch) - change_of(batch, self.change_sd)).square(), batch.brain)
+
+    def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
+        """The expected follow-up; the noise is not used."""
+        return with_change(batch, self._change(batch), self.change_sd)
+
+    def _change(self, batch: Batch) -> torch.Tensor:
+        numbers = {"interval": batch.interval_years} if self.numbers else {}
+        said = self.network({"source": batch.source}, numbers)
+        if self.settings.predict == "change":
+            return said * batch.brain
+        return change_by_motion(said, batch, self.change_sd, scaled=bool(self.numbers))

@@ -1,0 +1,92 @@
+"""Collecting what the subjects' runs left: one quality table, one packed store, the BIDS description."""
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainlapse import tables
+from brainlapse.errors import Refused
+from brainlapse.preprocess.derivatives import generated_by, subject_folder
+from brainlapse.volumes import read_volume, to_bytes
+from brainlapse.writing import whole_file, write_text
+
+log = logging.getLogger(__name__)
+
+
+def gather(scans: pd.DataFrame, settings: dict, out: Path) -> None:
+    """Write volumes.npy, dataset_description.json and, last, quality.tsv in the order of scans.tsv.
+
+    Raises Refused if a subject's table is absent, tells of other scans than
+    scans.tsv does, or if no scan at all was accepted.
+    """
+    quality = collected(scans, out)
+    accepted = quality["status"] == "accepted"
+    log.info(summary(quality))
+    if not accepted.any():
+        raise Refused(f"{out}: no scan was accepted ({reasons(quality)}). Look at preprocess.limits.")
+    quality["packed_row"] = pd.array([pd.NA] * len(quality), dtype="Int64")
+    quality.loc[accepted, "packed_row"] = np.arange(accepted.sum())
+    pack([out / image for image in quality.loc[accepted, "image"]], tuple(settings["grid"]["shape"]), out)
+    write_text(out / "dataset_description.json", json.dumps(description(), indent=2) + "\n")
+    tables.write(quality, out / "quality.tsv", tables.QUALITY)
+
+
+def collected(scans: pd.DataFrame, out: Path) -> pd.DataFrame:
+    """Return the subjects' quality rows, one a scan, in the order of `scans`."""
+    subjects = dict.fromkeys(scans["subject"])
+    paths = [subject_folder(out, subject) / "quality.tsv" for subject in subjects]
+    rows = tables.read_all(paths, tables.QUALITY)
+    wanted, found = set(scans["scan"]), set(rows["scan"])
+    if wanted != found:
+        odd = ", ".join(sorted(wanted ^ found)[:5])
+        raise Refused(
+            f"{out}: the subjects' quality.tsv and scans.tsv differ in {odd}. Preprocess these again."
+        )
+    order = {scan: number for number, scan in enumerate(scans["scan"])}
+    return rows.sort_values("scan", key=lambda column: column.map(order)).reset_index(drop=True)
+
+
+def pack(images: list[Path], shape: tuple[int, int, int], out: Path) -> None:
+    """Write volumes.npy: uint8 (N, X, Y, Z), one volume in memory at a time."""
+    with whole_file(out / "volumes.npy") as beside:
+        store = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=(len(images), *shape))
+        for row, image in enumerate(images):
+            volume, _ = read_volume(image)
+            if volume.shape != shape:
+                raise Refused(
+                    f"{image} is {volume.shape}, the grid is {shape}. Preprocess the subject again."
+                )
+            store[row] = to_bytes(volume)
+        store.flush()
+        del store
+
+
+def summary(quality: pd.DataFrame) -> str:
+    """One line: how many scans of how many people were accepted, how many quarantined and why."""
+    accepted = quality[quality["status"] == "accepted"]
+    lost = len(quality) - len(accepted)
+    text = f"{len(accepted)} scans of {accepted['subject'].nunique()} subjects accepted, {lost} quarantined"
+    return f"{text}: {reasons(quality)}" if lost else text
+
+
+def reasons(quality: pd.DataFrame) -> str:
+    """The reasons and how often each occurred, the most frequent first."""
+    told = quality.loc[quality["status"] == "quarantined", "reason"]
+    counts = Counter(reason.split(":")[0] for reason in told)
+    return ", ".join(
+        f"{reason} ×{count}" for reason, count in sorted(counts.items(), key=lambda i: (-i[1], i[0]))
+    )
+
+
+def description() -> dict:
+    """BIDS' dataset_description.json of derivatives."""
+    return {
+        "Name": "brainlapse preprocessed scans",
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": generated_by(),
+    }

@@ -1,0 +1,100 @@
+"""Brightness: the coil's slow shading out, a subject's visits to one scale, the brain into [-1, 1].
+
+Nothing here is fitted across subjects.
+"""
+
+import ants
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from brainlapse.preprocess.geometry import Image, coarser, cropped, resampled
+from brainlapse.preprocess.quarantine import Quarantined
+from brainlapse.preprocess.registration import to_ants
+from brainlapse.volumes import BACKGROUND, from_bytes
+
+# Voxel size at which the shading is estimated and which of these voxels are used: every second, or every
+# third where all is coarse. More would cost ten times as much and change the field by some per cent.
+BIAS_MM, SHRINK, HASTY_SHRINK = 4.0, 2, 3
+KNOTS_MM = 200.0
+SHADING_MM = (40.0, 25.0, 15.0, 15.0)  # Gaussian sigmas of the shading between two visits, coarse to fine
+FAINT_PART = 0.25  # of the bright end: fluid below it is mostly noise
+# The faintest brain voxel, so that the byte store keeps brain and background apart.
+FAINTEST = float(from_bytes(np.uint8(1)))
+
+
+def without_bias(image: Image, mask: Image, spacing_mm: float) -> Image:
+    """The image divided by its bias field, found by N4 inside the mask on a coarse copy.
+
+    N4: Tustison et al. 2010, doi 10.1109/TMI.2010.2046908. Values stay ≥ 0.
+    """
+    dull = image.like(np.minimum(image.data, np.percentile(image.data, 99.9)))
+    small = coarser(dull, max(spacing_mm, BIAS_MM))
+    inside = resampled(mask, small.data.shape, small.affine).data > 0.5
+    if not inside.any():
+        raise Quarantined("no brain found", "the brain mask is empty")
+    small, inside = cropped(small, inside, margin=3)
+    field = ants.n4_bias_field_correction(
+        to_ants(small),
+        mask=to_ants(small.like(inside)),
+        shrink_factor=SHRINK if spacing_mm < BIAS_MM else HASTY_SHRINK,
+        convergence={"iters": [50, 50, 30, 20], "tol": 1e-7},
+        spline_param=KNOTS_MM,
+        return_bias_field=True,
+    ).numpy()
+    field = np.log(np.clip(field, 0.05, 20))
+    field = small.like(field - field[inside].mean())
+    field = resampled(field, image.data.shape, image.affine, outside="nearest")
+    return image.like(image.data / np.exp(field.data))
+
+
+def bright_end(brain: np.ndarray) -> float:
+    """The value that becomes 1: the 99.5th percentile of the brain's voxels."""
+    return float(np.percentile(brain, 99.5))
+
+
+def gain_to(baseline: np.ndarray, followup: np.ndarray) -> float:
+    """Return the factor that brings a follow-up to the baseline's scale, voxel by voxel the same tissue.
+
+    Least squares through the origin; voxels whose misfit is beyond three robust
+    standard deviations, the changed and the misaligned, are left out, five times over.
+    """
+    kept = (baseline > 0) & (followup > 0)
+    gain = 1.0
+    for _ in range(5):
+        first, second = baseline[kept].astype(float), followup[kept].astype(float)
+        gain = float(np.sum(first * second) / np.sum(second**2))
+        misfit = np.abs(baseline - gain * followup)
+        kept = (baseline > 0) & (followup > 0) & (misfit < 3 * 1.4826 * np.median(misfit) + 1e-12)
+    return gain
+
+
+def matched(
+    baseline: np.ndarray, followup: np.ndarray, mask: np.ndarray, top: float, spacing_mm: float
+) -> np.ndarray:
+    """Return the follow-up on the baseline's scale, the shading between the two visits divided out.
+
+    The differential bias correction of Lewis and Fox 2004
+    (doi 10.1016/j.neuroimage.2004.07.007), with Gaussians: the logarithm of the
+    two scans' ratio is smoothed inside the mask, ever finer, and what still
+    deviates by three robust standard deviations, true change above all, is
+    left out of the mean. A change that is both fainter than the noise and wider
+    than some 35 mm would be lost with the shading.
+    """
+    inside = mask & (baseline > FAINT_PART * top) & (followup > 0)
+    scaled = followup * gain_to(baseline[mask], followup[mask])
+    ratio = np.where(inside, np.log(np.maximum(scaled, 1e-6) / np.maximum(baseline, 1e-6)), 0)
+    shading = np.zeros(ratio.shape, dtype=np.float32)
+    for width_mm in SHADING_MM:
+        rest = ratio - shading
+        middle = np.median(rest[inside])
+        misfit = np.abs(rest - middle)
+        weight = (inside & (misfit <= 3 * 1.4826 * np.median(misfit[inside]))).astype(np.float32)
+        total = gaussian_filter(weight, width_mm / spacing_mm)
+        shading += gaussian_filter(rest * weight, width_mm / spacing_mm) / np.maximum(total, 1e-3)
+    return scaled / np.exp(shading)
+
+
+def to_range(values: np.ndarray, mask: np.ndarray, top: float) -> np.ndarray:
+    """Map [0, top] to [-1, 1] inside the mask, clipped; the background is exactly -1, the brain never."""
+    scaled = np.clip(2 * values / top - 1, FAINTEST, 1)
+    return np.where(mask, scaled, BACKGROUND).astype(np.float32)

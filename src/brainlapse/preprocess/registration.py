@@ -1,0 +1,101 @@
+"""Rigid and affine registration by ANTs: two images in, one matrix out.
+
+ITK runs in one thread (see this package's `__init__`), since its sums over
+threads differ from run to run; parallel work is over subjects.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import ants
+import numpy as np
+
+from brainlapse.preprocess.geometry import RAS_TO_LPS, Image
+from brainlapse.preprocess.quarantine import Quarantined
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Coarse to fine: iterations at each shrink factor, and the part of the voxels that is sampled."""
+
+    iterations: tuple[int, ...]
+    shrink: tuple[int, ...]
+    sampled: float = 0.5
+
+    @property
+    def sigmas(self) -> tuple[int, ...]:
+        """Smoothing in voxels: none at full resolution."""
+        return tuple(factor // 2 for factor in self.shrink)
+
+
+def register(
+    kind: str,
+    fixed: Image,
+    moving: Image,
+    start: np.ndarray,
+    levels: Levels,
+    where: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the (4, 4) matrix from the fixed to the moving image's millimetres, RAS.
+
+    `kind` is Rigid (6 degrees of freedom) or Affine (12); Mattes mutual
+    information inside `where`, a boolean array on the fixed image. The same
+    input gives the same matrix. Raises Quarantined where ANTs gives up.
+    """
+    with tempfile.TemporaryDirectory(prefix="brainlapse-") as folder:
+        begin = f"{folder}/start.mat"
+        ants.write_transform(_to_itk(start), begin)
+        try:
+            found = ants.registration(
+                to_ants(fixed),
+                to_ants(moving),
+                kind,
+                initial_transform=[begin],
+                outprefix=f"{folder}/found",
+                mask=None if where is None else to_ants(fixed.like(where)),
+                aff_iterations=levels.iterations,
+                aff_shrink_factors=levels.shrink,
+                aff_smoothing_sigmas=levels.sigmas,
+                aff_random_sampling_rate=levels.sampled,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise Quarantined("registration failed", " ".join(str(error).split())[:200]) from None
+        return _from_itk(found["fwdtransforms"])
+
+
+def to_ants(image: Image) -> ants.ANTsImage:
+    """The image as ANTs holds it: LPS, axes and voxel sizes apart."""
+    lps = RAS_TO_LPS @ image.affine
+    return ants.from_numpy(
+        np.ascontiguousarray(image.data, dtype=np.float32),
+        origin=lps[:3, 3].tolist(),
+        spacing=image.voxel_mm.tolist(),
+        direction=lps[:3, :3] / image.voxel_mm,
+    )
+
+
+def _to_itk(transform: np.ndarray) -> ants.ANTsTransform:
+    lps = RAS_TO_LPS @ transform @ RAS_TO_LPS
+    return ants.create_ants_transform(
+        transform_type="AffineTransform",
+        dimension=3,
+        precision="float",
+        matrix=lps[:3, :3],
+        translation=lps[:3, 3].tolist(),
+        center=[0.0, 0.0, 0.0],
+    )
+
+
+def _from_itk(files: list[str | Path]) -> np.ndarray:
+    """ITK's list is applied to a point from the last to the first."""
+    total = np.eye(4)
+    for file in reversed(files):
+        found = ants.read_transform(str(file))
+        matrix = np.reshape(found.parameters[:9], (3, 3))
+        centre = np.asarray(found.fixed_parameters)
+        lps = np.eye(4)
+        lps[:3, :3] = matrix
+        lps[:3, 3] = found.parameters[9:] + centre - matrix @ centre
+        total = RAS_TO_LPS @ lps @ RAS_TO_LPS @ total
+    return total

@@ -1,0 +1,71 @@
+"""sample: a trained model (or the floor `copy` or `zero`) → the follow-ups of one cohort.
+
+What a sample looks like depends on its request alone: not on the batch it was
+made in, nor on the order of the requests.
+"""
+
+import logging
+from argparse import Namespace
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+
+from brainlapse import tables
+from brainlapse.errors import Refused
+from brainlapse.models.settings import at_least, settings_from
+from brainlapse.models.stored import load_model
+from brainlapse.sample.floors import FLOORS
+from brainlapse.sample.generation import generate_all, tasks_of
+from brainlapse.sample.requests import requests_of
+from brainlapse.sample.sources import Sources
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """The settings of the stage."""
+
+    seed: int
+    intervals_years: tuple[float, ...]
+    sampling: dict
+
+    def __post_init__(self):
+        for years in self.intervals_years:
+            at_least("evaluate.intervals_years", years, 0, whole=False)
+
+
+def run(options: Namespace) -> None:
+    """Write requests.tsv, a volume for each request and draw, and samples.tsv."""
+    settings = settings_from(SampleSettings, options.settings)
+    at_least("--batch", options.batch, 1)
+    pairs = tables.read(options.pairs, tables.PAIRS)
+    requests = requests_of(pairs, options.cohort, settings.intervals_years, settings.seed)
+    sources = Sources(options.quality, requests)
+    if options.model in FLOORS:
+        samples = FLOORS[options.model](requests, sources, options.out)
+    else:
+        samples = _from_model(options, settings, requests, sources)
+    tables.write(requests, options.out / "requests.tsv", tables.REQUESTS)
+    tables.write(samples, options.out / "samples.tsv", tables.SAMPLES)
+    _log.info("sample %s: %d samples for %d requests", options.model, len(samples), len(requests))
+
+
+def _from_model(
+    options: Namespace, settings: SampleSettings, requests: pd.DataFrame, sources: Sources
+) -> pd.DataFrame:
+    if options.weights is None:
+        raise Refused(
+            f"--weights: {options.model} is no floor ({', '.join(FLOORS)}); name its trained folder."
+        )
+    torch.set_num_threads(options.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, recipe = load_model(options.weights, device)
+    try:
+        sampling = settings_from(recipe.family.Sampling, settings.sampling, "sampling.")
+    except Refused as refusal:
+        raise Refused(f"models.{options.model}.{refusal}") from None
+    sources.check_shape(recipe.grid.shape)
+    tasks = tasks_of(requests, sampling.draws)
+    return generate_all(options.model, model, sampling, tasks, options.batch, sources, device, options.out)

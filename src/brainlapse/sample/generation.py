@@ -1,0 +1,91 @@
+"""Requests → volumes, some at a time, each with the noise of its own request."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from brainlapse.errors import Refused
+from brainlapse.models import Batch
+from brainlapse.sample.requests import noise_generator
+from brainlapse.sample.sources import Sources
+from brainlapse.volumes import write_volume
+
+_log = logging.getLogger(__name__)
+_LINES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """One volume to be made."""
+
+    request: str
+    draw: int
+    subject: str
+    source_scan: str
+    interval_years: float
+    seed: int
+
+    @property
+    def image(self) -> str:
+        """The sample's file below the stage's folder."""
+        return f"sub-{self.subject}/{self.request}_draw-{self.draw}_T1w.nii.gz"
+
+
+def tasks_of(requests: pd.DataFrame, draws: int) -> list[Task]:
+    """Every draw of every request, in the order of the table."""
+    names = ["request", "subject", "source_scan", "interval_years", "seed"]
+    return [Task(draw=draw, **row) for row in requests[names].to_dict("records") for draw in range(draws)]
+
+
+def generate(
+    model: nn.Module, sampling: Any, tasks: Sequence[Task], sources: Sources, device: torch.device
+) -> Iterator[tuple[Task, np.ndarray, np.ndarray]]:
+    """Make the volumes of one batch; yield each task with its (X, Y, Z) float32 volume and affine."""
+    volumes, affines = zip(*(sources.volume(task.source_scan) for task in tasks), strict=True)
+    source = torch.from_numpy(np.stack(volumes)[:, None]).to(device)
+    years = torch.tensor([task.interval_years for task in tasks], dtype=torch.float32, device=device)
+    generators = [noise_generator(task.seed, task.draw) for task in tasks]
+
+    def noise() -> torch.Tensor:
+        drawn = [g.standard_normal(source.shape[1:], dtype=np.float32) for g in generators]
+        return torch.from_numpy(np.stack(drawn)).to(device)
+
+    with torch.inference_mode():
+        made = model.generate(Batch(source, years), noise, sampling)
+    yield from zip(tasks, made[:, 0].cpu().numpy(), affines, strict=True)
+
+
+def generate_all(
+    name: str,
+    model: nn.Module,
+    sampling: Any,
+    tasks: Sequence[Task],
+    batch: int,
+    sources: Sources,
+    device: torch.device,
+    out: Path,
+) -> pd.DataFrame:
+    """Write the volume of every task below `out`; return the table of samples."""
+    began, made = time.monotonic(), 0
+    for start in range(0, len(tasks), batch):
+        together = tasks[start : start + batch]
+        try:
+            for task, volume, affine in generate(model, sampling, together, sources, device):
+                write_volume(out / task.image, volume, affine)
+        except torch.OutOfMemoryError:
+            raise Refused(
+                f"sample.batch: {batch} does not fit into the memory of the GPU. Halve it."
+            ) from None
+        made += len(together)
+        if made * _LINES_SHOWN // len(tasks) > (made - len(together)) * _LINES_SHOWN // len(tasks):
+            left = (time.monotonic() - began) / made * (len(tasks) - made)
+            _log.info("sample %s: %d/%d volumes, %.0f s left", name, made, len(tasks), left)
+    return pd.DataFrame([{"request": task.request, "draw": task.draw, "image": task.image} for task in tasks])

@@ -1,0 +1,52 @@
+"""The preprocessed volumes that samples start from, found by scan."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainlapse import tables
+from brainlapse.errors import Refused
+from brainlapse.volumes import read_volume
+
+
+class Sources:
+    """The source scans of the requests; their float volumes are read when asked for.
+
+    Raises Refused if one of them is not accepted or its volume is not there.
+    """
+
+    def __init__(self, quality: Path, requests: pd.DataFrame):
+        self._folder = Path(quality).parent
+        table = tables.read(quality, tables.QUALITY)
+        accepted = table[(table["status"] == "accepted") & table["image"].notna()]
+        self._images = dict(zip(accepted["scan"], accepted["image"], strict=True))
+        scans = requests["source_scan"].drop_duplicates()
+        self.first = scans.iloc[0]
+        for scan in scans:
+            if scan not in self._images:
+                raise Refused(f"{quality}: scan {scan} is not accepted. Run the stage pairs again.")
+            if not self.path(scan).exists():
+                raise Refused(f"{self.path(scan)} is not there. Run the stage preprocess again.")
+
+    def check_shape(self, shape: tuple[int, int, int]) -> None:
+        """Refuse volumes on another grid than the model's."""
+        found = self.volume(self.first)[0].shape
+        if found != tuple(shape):
+            raise Refused(
+                f"{self.path(self.first)} has {list(found)} voxels, the model {list(shape)}. "
+                "Run preprocess and train with the same grid."
+            )
+
+    def path(self, scan: str) -> Path:
+        """Where the scan's preprocessed volume lies."""
+        return self._folder / self._images[scan]
+
+    def volume(self, scan: str) -> tuple[np.ndarray, np.ndarray]:
+        """(X, Y, Z) float32 in [-1, 1], background -1, and its affine."""
+        return read_volume(self.path(scan))
+
+    def path_from(self, folder: Path, scan: str) -> str:
+        """The scan's volume as seen from a folder."""
+        return os.path.relpath(self.path(scan), folder)

@@ -1,0 +1,92 @@
+"""What a person follows: lines on the screen, `log.jsonl` and TensorBoard."""
+
+import json
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+from brainlapse.train.run import Run
+from brainlapse.writing import write_text
+
+_log = logging.getLogger(__name__)
+_LINES_SHOWN, _LINES_KEPT = 20, 200
+
+
+class Journal:
+    """Notes on a run of `steps` steps, of which `since` were done before.
+
+    Lines that an earlier, killed run wrote about steps after `since` are
+    dropped: those steps are done again.
+    """
+
+    def __init__(self, folder: Path, model: str, steps: int, since: int):
+        self.model, self.steps, self.since = model, steps, since
+        kept = _lines_until(folder / "log.jsonl", since)
+        write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        self._seconds_before = kept[-1]["seconds"] if kept else 0.0
+        self._file = (folder / "log.jsonl").open("a", encoding="utf-8", buffering=1)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=since)
+        self._losses: list[float] = []
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._board.close()
+
+    def note(self, run: Run, loss: float, learning_rate: float) -> None:
+        """Take down one step, and write and show what is due."""
+        if math.isfinite(loss):
+            self._losses.append(loss)
+        step, last = run.step, run.step == self.steps
+        if step % max(1, self.steps // _LINES_KEPT) and not last:
+            return
+        seconds = time.monotonic() - self._began
+        line = {
+            "step": step,
+            "loss": sum(self._losses) / len(self._losses) if self._losses else None,
+            "steps_per_second": round((step - self.since) / max(seconds, 1e-9), 4),
+            "learning_rate": learning_rate,
+            "skipped": run.skipped,
+            "seconds": round(self._seconds_before + seconds, 1),
+        }
+        self._losses.clear()
+        self._file.write(json.dumps(line) + "\n")
+        if line["loss"] is not None:
+            self._board.add_scalar("loss", line["loss"], step)
+        self._board.add_scalar("learning_rate", learning_rate, step)
+        if not step % max(1, self.steps // _LINES_SHOWN) or last:
+            self._show(line)
+
+    def _show(self, line: dict) -> None:
+        loss = "none" if line["loss"] is None else f"{line['loss']:.3g}"
+        rate, left = line["steps_per_second"], self.steps - line["step"]
+        _log.info(
+            "train %s: step %d/%d, loss %s, %.2g steps/s, %s left",
+            self.model, line["step"], self.steps, loss, rate, _in_words(left / max(rate, 1e-9)),
+        )  # fmt: skip
+
+
+def _lines_until(path: Path, step: int) -> list[dict]:
+    """The lines of an earlier log up to a step; a torn last line ends it."""
+    kept = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            break
+        if line["step"] <= step:
+            kept.append(line)
+    return kept
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

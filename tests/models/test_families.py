@@ -1,0 +1,197 @@
+"""What every family promises, whichever it is."""
+
+import pytest
+import torch
+
+from brainlapse.errors import Refused
+from brainlapse.models import FAMILIES, Batch
+from brainlapse.models.settings import settings_from
+from brainlapse.models.stored import Recipe, load_model, save_settings, save_weights
+
+SHAPE = (16, 20, 16)
+NETWORK = {"patch": 2, "channels": [8, 16], "attention_levels": [1]}
+IMAGE = {"predict": "epsilon", "diffuse": "image"}
+ROWS = {
+    "diffusion": {"family": "diffusion"},
+    "x0": {"family": "diffusion", "predict": "x0"},
+    "v": {"family": "diffusion", "predict": "v"},
+    "paper": {"family": "diffusion", **IMAGE},
+    "no_source": {"family": "diffusion", **IMAGE, "conditions": ["interval"]},
+    "no_interval": {"family": "diffusion", "conditions": ["source"]},
+    "unconditional": {"family": "diffusion", **IMAGE, "conditions": []},
+    "regression": {"family": "regression"},
+    "regression_no_interval": {"family": "regression", "conditions": ["source"]},
+    "regression_change": {"family": "regression", "predict": "change"},
+}
+
+
+def test_every_family_has_a_row_here():
+    assert {row["family"] for row in ROWS.values()} == set(FAMILIES)
+
+
+def recipe_of(row):
+    return Recipe.read({"seed": 0, "grid": {"shape": list(SHAPE)}, "network": NETWORK, **row})
+
+
+def built(row, shaken=0.0):
+    """An untrained model, calibrated; `shaken` moves its zero weights so that its inputs matter."""
+    torch.manual_seed(0)
+    model = recipe_of(row).build()
+    model.calibrate([pair()])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += shaken * torch.randn_like(parameter)
+    return model
+
+
+def pair(seed=0, batch=1, interval_years=2.0):
+    """A ball whose dark core grows, in [-1, 1] and -1 outside."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = [torch.linspace(-1, 1, n) for n in SHAPE]
+    radius = sum(a**2 for a in torch.meshgrid(*axes, indexing="ij")).sqrt()
+    core = 0.3 + 0.1 * torch.rand(batch, 1, 1, 1, 1, generator=generator)
+    texture = 0.05 * torch.randn(batch, 1, *SHAPE, generator=generator)
+
+    def ball(inner):
+        return torch.where(radius < 0.8, torch.tanh(4 * (radius - inner)).clamp(-0.9) + texture, -1.0).clamp(
+            -1, 1
+        )
+
+    return Batch(ball(core), torch.full((batch,), interval_years), ball(core + 0.1))
+
+
+def generated(model, batch, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        return model.generate(
+            batch, lambda: torch.randn(batch.source.shape, generator=generator), model.Sampling()
+        )
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+class TestEveryFamily:
+    def test_the_loss_falls_on_one_pair(self, row):
+        model, batch = built(row), pair(batch=2)
+        (player, parameters), *_ = model.players().items()
+        adam = torch.optim.Adam(parameters, lr=2e-3)
+        losses = []
+        for step in range(40):
+            torch.manual_seed(step % 4)
+            adam.zero_grad()
+            loss = model.loss(batch, player)
+            loss.backward()
+            adam.step()
+            losses.append(loss.item())
+        assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+    def test_every_weight_learns(self, row):
+        model = built(row, shaken=0.02)
+        # Several pairs, since one may be drawn at the timestep where the noise is not looked at.
+        model.loss(pair(batch=6), "network").backward()
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.players()["network"])
+
+    def test_nothing_that_the_network_says_is_deaf_at_the_start(self, row):
+        model = built(row)
+        model.loss(pair(), "network").backward()
+        said = model.network.last[-1].weight.grad.abs().amax(dim=(1, 2, 3, 4))
+        assert (said > 0).float().mean() > 0.5 and said.reshape(-1, 8).amax(dim=1).min() > 0
+
+    def test_a_sample_lies_on_the_grid_in_range_and_nowhere_but_in_the_brain(self, row):
+        batch = pair(batch=2)
+        sample = generated(built(row, shaken=0.05), batch)
+        assert sample.shape == batch.source.shape and sample.dtype == torch.float32
+        assert sample.min() >= -1 and sample.max() <= 1
+        assert (sample[~batch.brain] == -1).all()
+
+    def test_it_heeds_the_conditions_it_claims_and_no_other(self, row):
+        model = built(row, shaken=0.05)
+        batch, conditions = pair(), recipe_of(row).settings.conditions
+        sooner = Batch(batch.source, torch.full((1,), 0.5))
+        # The same brain, so that a model without the source cannot tell them apart.
+        brighter = Batch(torch.where(batch.brain, batch.source * 0.5, -1.0), batch.interval_years)
+        sample = generated(model, batch)
+        assert torch.equal(sample, generated(model, sooner)) == ("interval" not in conditions)
+        assert torch.equal(sample, generated(model, brighter)) == ("source" not in conditions)
+
+    def test_a_sample_does_not_depend_on_its_batch(self, row):
+        model, batch = built(row, shaken=0.02), pair(batch=3)
+        noise = torch.randn(batch.source.shape, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            together = model.generate(batch, lambda: noise, model.Sampling())
+            for i in (2, 0):
+                alone = Batch(batch.source[i : i + 1], batch.interval_years[i : i + 1])
+                sample = model.generate(alone, lambda i=i: noise[i : i + 1], model.Sampling())
+                # Convolutions may sum in another order for another batch size; and x_0
+                # from epsilon at t = T - 1 divides what is left of that by sqrt(a) = 1/157.
+                atol = 157e-5 if row.get("predict") == "epsilon" else 5e-5
+                torch.testing.assert_close(sample, together[i : i + 1], rtol=0, atol=atol)
+
+    def test_what_is_saved_is_what_is_loaded(self, row, tmp_path):
+        model, batch = built(row, shaken=0.05), pair()
+        save_settings({"seed": 0, "grid": {"shape": list(SHAPE)}, "network": NETWORK, **row}, tmp_path)
+        save_weights(model, tmp_path)
+        loaded, recipe = load_model(tmp_path, torch.device("cpu"))
+        assert recipe == recipe_of(row)
+        assert torch.equal(generated(loaded, batch), generated(model, batch))
+
+    def test_the_loss_draws_from_the_global_generator_alone(self, row):
+        model, batch = built(row, shaken=0.02), pair()
+        losses = []
+        for _ in range(2):
+            torch.manual_seed(5)
+            losses.append(model.loss(batch, "network"))
+        assert torch.equal(*losses)
+
+
+@pytest.mark.parametrize("name", ["diffusion", "regression"])
+def test_no_time_no_change(name):
+    batch = pair(interval_years=0.0)
+    sample = generated(built(ROWS[name], shaken=0.05), batch)
+    torch.testing.assert_close(sample, batch.source, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"family": "diffusion", "conditions": ["interval"]}, "Add source to conditions"),
+        ({"family": "diffusion", "diffuse": "image"}, "motion"),
+        ({"family": "regression", "conditions": ["interval"]}, "must be given it"),
+        ({"family": "diffusion", "predict": "noise"}, "predict: must be one of"),
+        ({"family": "diffusion", "beta": [0.02, 1e-4]}, "beta: must be two numbers"),
+        ({"family": "diffusion", "timestep": 5}, "timestep: there is no such key"),
+        ({"family": "diffusion", "network": {"patches": 2}}, "network.patches: there is no such key"),
+        ({"family": "diffusion", "network": {"channels": [12]}}, "network.channels: 12 is no multiple"),
+        ({"family": "diffusion", "network": {"attention_levels": [4]}}, "there is no level 4; the last is 3"),
+        ({"family": "diffusion", "conditions": ["age"]}, "conditions: must be one of source, interval"),
+        ({"family": "gan"}, "family: must be one of diffusion, regression"),
+        ({"grid": {"shape": [16, 20]}, "family": "regression"}, "grid.shape"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_its_name(row, message):
+    with pytest.raises(Refused, match=message):
+        Recipe.read({"seed": 0, "grid": {"shape": list(SHAPE)}, **row})
+
+
+def test_a_grid_that_does_not_fit_is_refused_with_the_nearest_that_do():
+    family = FAMILIES["regression"]
+    with pytest.raises(Refused, match=r"multiple of 16.*\[32, 48, 32\] and \[48, 64, 48\]"):
+        family(settings_from(family.Settings, {}), (40, 50, 40))
+
+
+def test_weights_of_other_settings_are_refused(tmp_path):
+    save_settings({"seed": 0, "grid": {"shape": list(SHAPE)}, "network": NETWORK, **ROWS["paper"]}, tmp_path)
+    save_weights(built(ROWS["regression"]), tmp_path)
+    with pytest.raises(Refused, match="does not fit"):
+        load_model(tmp_path, torch.device("cpu"))
+
+
+def test_a_pickle_in_the_place_of_weights_is_never_opened(tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "fired"), "w"))
+
+    save_settings({"seed": 0, "grid": {"shape": list(SHAPE)}, "network": NETWORK, **ROWS["x0"]}, tmp_path)
+    torch.save(Payload(), tmp_path / "model.safetensors")
+    with pytest.raises(Refused, match="holds no whole model"):
+        load_model(tmp_path, torch.device("cpu"))
+    assert not (tmp_path / "fired").exists()

@@ -1,0 +1,50 @@
+"""The outline follows the tissue: bridges are cut, clefts are closed, the scalp stays out."""
+
+import numpy as np
+import pytest
+
+from brainlapse.errors import Refused
+from brainlapse.preprocess.brain import METHODS, closed, outlined
+from brainlapse.preprocess.geometry import Image
+
+
+@pytest.fixture
+def ball():
+    """A ball of tissue (radius 50 mm) with a cleft, in a dark gap and a bright scalp joined by a thin bridge."""
+    x, y, z = (np.indices((80, 80, 80)) - 39.5) * 2
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    brain = radius < 50
+    values = np.where(brain, 1.0, 0.05)
+    values[(np.abs(x) < 4) & (y > 30) & brain] = 0.1
+    values[(radius > 56) & (radius < 66)] = 1.0
+    values[(np.abs(x) < 3) & (np.abs(z) < 3) & (y < 0) & (radius < 60) & ~brain] = 1.0
+    return Image(values.astype(np.float32), np.diag([2.0, 2.0, 2.0, 1.0])), radius
+
+
+@pytest.mark.parametrize("template_radius", [47, 50, 53])
+def test_a_template_too_small_or_too_large_is_corrected(ball, template_radius):
+    image, radius = ball
+    found, true = outlined(image, radius < template_radius), radius < 50
+    assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.985
+
+
+def test_closing_fills_a_cleft_and_moves_no_edge():
+    mask = np.zeros((40, 40, 40), bool)
+    mask[10:30, 10:30, 10:30] = True
+    with_cleft = mask.copy()
+    with_cleft[19:21, 15:30] = False
+    assert (closed(with_cleft, 4) == mask).mean() > 0.999
+    assert (closed(mask, 4) == mask).all()
+
+
+def test_stripped_input_is_taken_as_it_is(ball):
+    image, radius = ball
+    stripped = image.like(np.where(radius < 50, image.data, 0))
+    mask, _ = METHODS["none"](stripped, None, 4.0)
+    np.testing.assert_array_equal(mask.data > 0.5, radius < 50)
+
+
+def test_an_absent_network_is_named_with_what_to_install(ball, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "deepbet.bet", None)
+    with pytest.raises(Refused, match="pip install deepbet"):
+        METHODS["deepbet"](ball[0], None, 4.0)

@@ -1,0 +1,140 @@
+"""Sampling as a person meets it: tables and volumes out, whatever the batch, and refusals."""
+
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+
+from brainlapse import sample, tables
+from brainlapse.errors import Refused
+from brainlapse.models.stored import Recipe, save_settings, save_weights
+from brainlapse.sample.requests import request_seed, requests_of
+from brainlapse.volumes import read_volume
+from toy_study import COHORT, GRID, write_toy_study
+
+SWEEP = [1, 2.5]
+TRAINED = {
+    "seed": 0, "grid": {"shape": list(GRID.shape), "spacing_mm": GRID.spacing_mm}, "family": "diffusion",
+    "network": {"patch": 2, "channels": [8, 16], "attention_levels": [1]}, "training": {},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The toy study with an untrained but not idle model in 4_train."""
+    results = write_toy_study(tmp_path_factory.mktemp("study"), subjects=8)
+    torch.manual_seed(0)
+    model = Recipe.read(TRAINED).build()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    model.change_sd.fill_(0.1)
+    save_settings(TRAINED, results / "4_train" / "toy_model")
+    save_weights(model, results / "4_train" / "toy_model")
+    return results
+
+
+def options_for(study, out, model="toy_model", batch=1, **sampling):
+    return Namespace(
+        model=model,
+        weights=None if model in ("copy", "zero") else study / "4_train" / "toy_model",
+        cohort=COHORT,
+        pairs=study / "3_pairs" / "pairs.tsv",
+        quality=study / "2_preprocess" / COHORT / "quality.tsv",
+        threads=1,
+        batch=batch,
+        settings={"seed": 0, "intervals_years": SWEEP, "sampling": sampling},
+        out=out,
+    )
+
+
+def sampled(options):
+    """Run the stage; return its two tables and every sample by (request, draw)."""
+    sample.run(options)
+    requests = tables.read(options.out / "requests.tsv", tables.REQUESTS)
+    samples = tables.read(options.out / "samples.tsv", tables.SAMPLES)
+    volumes = {(row.request, row.draw): read_volume(options.out / row.image) for row in samples.itertuples()}
+    return requests, samples, volumes
+
+
+def source_of(study, scan):
+    quality = tables.read(study / "2_preprocess" / COHORT / "quality.tsv", tables.QUALITY)
+    image = quality.set_index("scan")["image"][scan]
+    return read_volume(study / "2_preprocess" / COHORT / image)
+
+
+def test_every_test_pair_and_every_interval_of_the_sweep_is_answered(study, tmp_path):
+    requests, samples, volumes = sampled(options_for(study, tmp_path))
+    pairs = tables.read(study / "3_pairs" / "pairs.tsv", tables.PAIRS)
+    tested = pairs[pairs["split"] == "test"]
+    sweep = requests[requests["target_scan"].isna()]
+    assert set(tested["pair"]) < set(requests["request"]) and len(requests) == len(tested) + len(sweep)
+    # The first scan of subject 3 is I30, of subject 7 I70.
+    assert set(sweep["request"]) == {f"toy_{scan}_{years:g}y" for scan in ("I30", "I70") for years in SWEEP}
+    assert samples["image"][0] == ("sub-003_S_0001/toy_I30_I31_draw-0_T1w.nii.gz")
+    for row in requests.itertuples():
+        volume, affine = volumes[row.request, 0]
+        source, source_affine = source_of(study, row.source_scan)
+        np.testing.assert_array_equal(affine, source_affine)
+        assert (volume[source == -1] == -1).all() and volume.min() >= -1 and volume.max() <= 1
+        assert not np.array_equal(volume, source)
+
+
+def test_a_sample_depends_on_its_request_and_not_on_its_batch(study, tmp_path):
+    several = {"steps": 3, "draws": 2, "sampler": "ddpm"}
+    _, _, alone = sampled(options_for(study, tmp_path / "1", batch=1, **several))
+    _, _, together = sampled(options_for(study, tmp_path / "5", batch=5, **several))
+    assert alone.keys() == together.keys() and len(alone) == 2 * 10
+    for key, (volume, _) in alone.items():
+        # The noise is the same; convolutions may sum in another order for another batch size.
+        np.testing.assert_allclose(together[key][0], volume, rtol=0, atol=1e-4)
+    request = "toy_I30_I31"
+    assert np.abs(alone[request, 0][0] - alone[request, 1][0]).max() > 0.01
+
+
+def test_the_same_call_gives_the_same_bytes(study, tmp_path):
+    for name in ("one", "two"):
+        sample.run(options_for(study, tmp_path / name))
+    ones = sorted(path for path in (tmp_path / "one").rglob("*") if path.is_file())
+    for one in ones:
+        assert one.read_bytes() == (tmp_path / "two" / one.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_copy_points_to_the_source_and_writes_no_volume(study, tmp_path):
+    requests, _, volumes = sampled(options_for(study, study / "5_sample" / "copy" / COHORT, model="copy"))
+    for row in requests.itertuples():
+        np.testing.assert_array_equal(volumes[row.request, 0][0], source_of(study, row.source_scan)[0])
+    assert not list((study / "5_sample").rglob("*.nii.gz"))
+
+
+def test_zero_is_one_empty_volume(study, tmp_path):
+    _, samples, volumes = sampled(options_for(study, tmp_path, model="zero"))
+    assert samples["image"].nunique() == 1
+    assert all((volume == -1).all() and volume.shape == GRID.shape for volume, _ in volumes.values())
+
+
+def test_a_seed_belongs_to_the_name_of_a_request(study):
+    pairs = tables.read(study / "3_pairs" / "pairs.tsv", tables.PAIRS)
+    requests = requests_of(pairs, COHORT, SWEEP, seed=0).set_index("request")["seed"]
+    fewer = requests_of(pairs.iloc[::-1], COHORT, [2.5], seed=0).set_index("request")["seed"]
+    assert requests.is_unique and (requests[fewer.index] == fewer).all()
+    assert requests["toy_I30_I31"] == request_seed(0, "toy_I30_I31") != request_seed(1, "toy_I30_I31")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cohort": "nobody"}, "cohort nobody has no test subject"),
+        ({"weights": None}, "--weights: toy_model is no floor"),
+        ({"weights": "nowhere"}, "settings.json is not there. Train the model first"),
+        ({"sampling": {"sampler": "euler"}}, "models.toy_model.sampling.sampler: must be one of ddim, ddpm"),
+        ({"sampling": {"steps": 2000}}, "sampling.steps: 2000 is more than the 1000 timesteps"),
+    ],
+)
+def test_what_cannot_be_is_refused(study, tmp_path, change, message):
+    options = options_for(study, tmp_path, **change.pop("sampling", {}))
+    for name, value in change.items():
+        setattr(options, name, tmp_path / value if value == "nowhere" else value)
+    with pytest.raises(Refused, match=message):
+        sample.run(options)
