@@ -10,6 +10,7 @@ from brainlapse.preprocess.inputs import read_scan
 from brainlapse.preprocess.quarantine import Quarantined
 
 SHAPE = (40, 44, 36)
+MIRROR = np.diag([-1.0, 1, 1, 1])
 ORIENTATIONS = [
     [(axis, sign) for axis, sign in zip(axes, signs, strict=True)]
     for axes in itertools.permutations(range(3))
@@ -38,10 +39,10 @@ def test_the_marker_stays_on_its_side(tmp_path, marked, limits, orientation):
     np.testing.assert_allclose(scan.affine, marked.affine)
 
 
-def changed(marked, values=None, affine=None, sform=1, qform=1, dtype=None) -> nib.Nifti1Image:
+def changed(marked, values=None, affine=None, sform=1, qform=1) -> nib.Nifti1Image:
     values = marked.get_fdata(dtype=np.float32) if values is None else values
     affine = marked.affine if affine is None else affine
-    image = nib.Nifti1Image(values if dtype is None else values.astype(dtype), affine)
+    image = nib.Nifti1Image(values, affine)
     image.set_sform(affine, sform)
     image.set_qform(affine, qform)
     return image
@@ -64,14 +65,10 @@ WRONG = {
     "NaN or Inf: ": lambda m: broken(m, 1.0, np.inf),
     "constant": lambda m: changed(m, np.full(SHAPE, 7.0, np.float32)),
     "not one 3D volume": lambda m: changed(m, np.ones((*SHAPE, 2), np.float32)),
-    "not one 3D volume: its shape is 40×44": lambda m: nib.Nifti1Image(
-        np.ones((40, 44), np.float32), np.eye(4)
-    ),
+    "not one 3D volume: its shape is 40×44$": lambda m: changed(m, np.ones(SHAPE[:2], np.float32)),
     "unknown orientation": lambda m: changed(m, sform=0, qform=0),
     "sform and qform disagree: voxels": lambda m: disagreeing(m, m.affine @ np.diag([2, 2, 2, 1.0])),
-    "sform and qform disagree: axes RAS or LAS": lambda m: disagreeing(
-        m, np.diag([-1, 1, 1, 1.0]) @ m.affine
-    ),
+    "sform and qform disagree: axes RAS or LAS": lambda m: disagreeing(m, MIRROR @ m.affine),
     "voxel size": lambda m: changed(m, affine=np.diag([0.004, 0.004, 0.004, 1])),
     "field of view": lambda m: changed(m, m.get_fdata(dtype=np.float32)[:, :, :5]),
 }

@@ -23,7 +23,7 @@ def folder(visits, tmp_path_factory) -> HeadFolder:
     """Four scans of S1: all NaN, good, cut short, good."""
     heads = HeadFolder(tmp_path_factory.mktemp("heads"))
     nothing = np.full(visits[0].shape, np.nan, np.float32)
-    heads.add("S1", "nan", 0, nib.Nifti1Image(nothing, visits[0].affine, visits[0].header))
+    heads.add("S1", "nan", 0, nib.Nifti1Image(nothing, visits[0].affine))
     heads.add("S1", "first", 10, visits[0])
     cut = heads.add("S1", "cut", 200, visits[1])
     cut.write_bytes(cut.read_bytes()[:-8])
