@@ -12,7 +12,12 @@ from brainlapse.fingerprint import _files_behind
 
 PROJECT = Path(__file__).parents[1]
 ENVIRONMENTS = {stage: PROJECT / "envs" / f"{stage}.yaml" for stage in STAGES if stage != "phantom"}
-PACKAGE_OF = {"PIL": "pillow", "ants": "antspyx", "skimage": "scikit-image", "torch_fidelity": "torch-fidelity"}
+PACKAGE_OF = {
+    "PIL": "pillow",
+    "ants": "antspyx",
+    "skimage": "scikit-image",
+    "torch_fidelity": "torch-fidelity",
+}
 OPTIONAL = {"deepbet"}  # brain: deepbet says how to install it
 
 

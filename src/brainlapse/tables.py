@@ -111,9 +111,17 @@ QUALITY = Table(
         _SCAN,
         Column("status", "text", "whether later stages use it", allowed=("accepted", "quarantined")),
         Column("reason", "text", "why it was quarantined", optional=True),
-        Column("brain_volume_ml", "number", "volume inside the brain mask, native space", optional=True),
         Column(
-            "template_correlation", "number", "correlation with the template inside the brain", optional=True
+            "brain_volume_ml",
+            "number",
+            "volume of the subject's brain mask, that of the first accepted scan",
+            optional=True,
+        ),
+        Column(
+            "template_correlation",
+            "number",
+            "correlation with the template, both smoothed by 3 mm, where either has brain",
+            optional=True,
         ),
         Column("baseline_correlation", "number", "correlation with the subject's first scan", optional=True),
         Column("image", "text", "the preprocessed volume, relative to this table's folder", optional=True),

@@ -25,6 +25,7 @@ from brainlapse.preprocess.geometry import Image, correlation, covered, resample
 from brainlapse.preprocess.inputs import read_scan
 from brainlapse.preprocess.intensity import bright_end, gain_to, matched, to_range, without_bias
 from brainlapse.preprocess.quarantine import Quarantined
+from brainlapse.preprocess.refinement import refined
 from brainlapse.preprocess.template import Template, template_at
 from brainlapse.volumes import Grid
 
@@ -135,7 +136,8 @@ def begin(head: Image, ground: Ground) -> Baseline:
 def follow(head: Image, baseline: Baseline, ground: Ground) -> Prepared:
     """Lay a later scan upon the baseline. Raises Quarantined if it breaks a limit."""
     grid = ground.grid
-    to_head = followup_to_baseline(head, baseline.head, baseline.mask, ground.spacing_mm)
+    start = followup_to_baseline(head, baseline.head, baseline.mask, ground.spacing_mm)
+    to_head = refined(head, baseline.head, baseline.mask, start, ground.spacing_mm)
     mask = resampled(baseline.mask, head.data.shape, head.affine, np.linalg.inv(to_head))
     head = without_bias(head, mask, ground.spacing_mm)
     to_scan = to_head @ baseline.to_scan
