@@ -39,6 +39,11 @@ format: environments
 	$(WORKFLOW)/bin/ruff format .
 	$(WORKFLOW)/bin/snakefmt Snakefile workflow/rules
 
+# Plans a study of ADNI's size, and measures how well the demo's follow-ups were aligned.
+bench: demo
+	$(STAGES)/bin/python benchmarks/plan.py --folder $$(mktemp -d)/plan
+	$(STAGES)/bin/python benchmarks/followup_alignment.py --results results/demo
+
 environments: $(WORKFLOW)/installed $(STAGES)/installed
 
 # Snakemake cannot share an environment with the stages; requirements/ says why.

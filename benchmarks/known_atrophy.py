@@ -92,7 +92,7 @@ def head_to_mni(head: Path, folder: Path, number: int) -> np.ndarray:
     ]  # fmt: skip
     subprocess.run(command, check=True, env={"PYTHONPATH": str(PROJECT / "src")}, stderr=subprocess.DEVNULL)
     provenance = next((folder / f"sub-{subject}").rglob("*_desc-preproc_T1w.json"))
-    return np.array(json.loads(provenance.read_text())["native_to_mni"])
+    return np.linalg.inv(json.loads(provenance.read_text())["GridToScanMillimetresRAS"])
 
 
 def aged_scans(head, number, age, sex, to_mni, progression):
