@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from brainlapse.cli import STAGES
-from brainlapse.fingerprint import _files_behind
+from brainlapse.fingerprint import files_behind
 
 PROJECT = Path(__file__).parents[1]
 ENVIRONMENTS = {stage: PROJECT / "envs" / f"{stage}.yaml" for stage in STAGES if stage != "phantom"}
@@ -41,7 +41,7 @@ def test_an_environment_pins_what_the_tests_run(stage):
 @pytest.mark.parametrize("stage", [*ENVIRONMENTS, "phantom"])
 def test_an_environment_lists_what_the_stage_imports(stage):
     file = ENVIRONMENTS.get(stage, ENVIRONMENTS["preprocess"])  # the phantom study is written there
-    imported = {name for path in _files_behind(stage) if path.suffix == ".py" for name in imports(path)}
+    imported = {name for path in files_behind(stage) if path.suffix == ".py" for name in imports(path)}
     others = imported - set(sys.stdlib_module_names) - {"brainlapse"} - OPTIONAL
     if stage == "preprocess":
         others -= {"torch"}  # comes with deepbet

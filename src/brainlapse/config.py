@@ -51,7 +51,7 @@ def phantom_settings(config: dict) -> dict:
 
 def manifest_settings(config: dict, cohort: str) -> dict:
     """What a cohort's manifest depends on."""
-    return {key: config["cohorts"][cohort][key] for key in ("reader", "root")}
+    return {key: config["cohorts"][cohort][key] for key in ("reader", "root", "role")}
 
 
 def preprocess_settings(config: dict) -> dict:

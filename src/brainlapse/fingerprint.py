@@ -23,7 +23,7 @@ def code_of(stage: str) -> str:
     folder, such as a page template, count byte for byte.
     """
     digest = hashlib.sha256()
-    for path in sorted(_files_behind(stage)):
+    for path in sorted(files_behind(stage)):
         digest.update(str(path.relative_to(PACKAGE)).encode())
         digest.update(_meaning(path))
     return digest.hexdigest()[:16]
@@ -45,7 +45,8 @@ def download_of(root: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _files_behind(stage: str) -> set[Path]:
+def files_behind(stage: str) -> set[Path]:
+    """Return the files in the stage's folder and all modules of this package that they import."""
     found, waiting = set(), {p for p in (PACKAGE / stage).rglob("*") if _counts(p)}
     while waiting:
         path = waiting.pop()

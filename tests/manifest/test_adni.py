@@ -53,8 +53,9 @@ def write_image(root: Path, image: str, subject: str, description: str, date: st
     (folder / f"ADNI_{subject}_MR_{name}_Br_20190101120000000_S99_I{number}.nii").touch()
 
 
-def run(root: Path, out: Path) -> dict:
-    options = argparse.Namespace(cohort="adni", settings={"reader": "adni", "root": str(root)}, out=out)
+def run(root: Path, out: Path, role: str = "external") -> dict:
+    settings = {"reader": "adni", "root": str(root), "role": role}
+    options = argparse.Namespace(cohort="adni", settings=settings, out=out)
     manifest.run(options)
     kinds = (tables.SCANS, tables.REJECTED, tables.FUNNEL)
     return {kind.name: tables.read(out / kind.name, kind) for kind in kinds}
@@ -141,6 +142,12 @@ def test_what_cannot_be_read_is_refused_with_its_place(tmp_path, spoil, message)
     spoil(root)
     with pytest.raises(Refused, match=message):
         run(root, tmp_path / "out")
+
+
+def test_a_study_of_two_people_is_refused_before_any_image_is_read(tmp_path):
+    root = write_download(tmp_path / "adni")
+    with pytest.raises(Refused, match=r"2 people under .* have two usable scans; a study needs at least 3"):
+        run(root, tmp_path / "out", role="study")
 
 
 def _replace(root: Path, old: str, new: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from brainlapse import phantom, tables
+from brainlapse.errors import Refused
 from brainlapse.phantom.study import Average, Participant
 from brainlapse.phantom.subjects import Visit
 from brainlapse.phantom.surround import FIDUCIAL_MM
@@ -162,3 +163,18 @@ def test_the_same_settings_give_the_same_bytes_and_more_subjects_change_nobody(s
 def test_another_seed_is_another_study(study, tmp_path):
     other = digests(write_study(tmp_path, 1, seed=1))
     assert not set(other.values()) & {v for k, v in digests(study).items() if k.endswith(".nii")}
+
+
+def test_a_smaller_study_leaves_no_image_of_the_larger_one(tmp_path):
+    write_study(tmp_path, subjects=2)
+    write_study(tmp_path, subjects=1)
+    images = {path.relative_to(tmp_path).parts[1] for path in tmp_path.rglob("*.nii")}
+    assert images == {Participant(Average.at(VOXEL_MM), 0, 0, VOXEL_MM).subject.ptid}
+
+
+def test_a_folder_of_somebodys_data_is_left_alone(tmp_path):
+    (tmp_path / "ADNI").mkdir()
+    (tmp_path / "ADNI" / "scan.nii").touch()
+    with pytest.raises(Refused, match="holds something that is no phantom study"):
+        write_study(tmp_path)
+    assert (tmp_path / "ADNI" / "scan.nii").exists()

@@ -5,7 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from brainlapse.phantom.subjects import RATES, draw_anatomy, draw_subject, stream
+from brainlapse.phantom.subjects import (
+    DAYS_A_YEAR,
+    LONGEST_FOLLOWUP_YEARS,
+    RATES,
+    SHORTEST_GAP_YEARS,
+    draw_anatomy,
+    draw_subject,
+    stream,
+)
 from brainlapse.tables import DIAGNOSES
 
 PEOPLE = [draw_subject(0, number) for number in range(300)]
@@ -20,7 +28,9 @@ def test_diagnoses_are_balanced_and_ids_are_unique_and_not_of_adni():
 
 def test_visits_are_irregular_and_some_people_come_once():
     gaps = [b.years - a.years for p in PEOPLE for a, b in zip(p.visits, p.visits[1:], strict=False)]
-    assert min(gaps) >= 0.45 and max(gaps) <= 6.51
+    lengths = [p.visits[-1].years for p in PEOPLE]
+    assert min(gaps) >= SHORTEST_GAP_YEARS
+    assert max(lengths) <= LONGEST_FOLLOWUP_YEARS + 3 / DAYS_A_YEAR  # each gap is rounded up to a whole day
     assert len({round(gap, 3) for gap in gaps}) > len(gaps) / 2
     assert {len(p.visits) for p in PEOPLE} == {1, 2, 3, 4}
 

@@ -78,7 +78,7 @@ def test_the_page_is_there(results):
     assert "<h1" in page and all(model in page for model in MODELS)
 
 
-def test_a_study_of_two_people_is_refused_with_the_place_to_look(finished):
+def test_limits_that_leave_nobody_are_refused_with_the_place_to_look(finished):
     """Pairs 30 years apart leave nobody."""
     settings = {
         "seed": 0,

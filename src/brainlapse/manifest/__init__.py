@@ -15,6 +15,8 @@ COHORTS = {
     "phantom": adni.read,  # the phantom study is written as an ADNI download
 }
 
+FEWEST_PEOPLE = 3  # with fewer a study cannot be split into training and test
+
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +33,9 @@ def run(options) -> None:
     scans = chosen[chosen["reason"].isna()]
     if scans.empty:
         raise Refused(_nothing_left(options.settings["root"], steps))
+    people = scans["subject"].nunique()
+    if options.settings["role"] == "study" and people < FEWEST_PEOPLE:
+        raise Refused(_too_few(options.settings["root"], people, steps))
     tables.write(chosen[chosen["reason"].notna()], options.out / "rejected.tsv", tables.REJECTED)
     tables.write(steps, options.out / "funnel.tsv", tables.FUNNEL)
     tables.write(scans.sort_values(["subject", "days", "scan"]), options.out / "scans.tsv", tables.SCANS)
@@ -38,5 +43,15 @@ def run(options) -> None:
 
 def _nothing_left(root: str, steps) -> str:
     lost_at = steps.loc[steps["rows"].eq(0).idxmax(), "step"]
-    left = ", ".join(f"{step.step}: {step.rows}" for step in steps.itertuples())
-    return f"no scan under {root} can be used; the last were lost at the step `{lost_at}` ({left})."
+    return f"no scan under {root} can be used; the last were lost at the step `{lost_at}` ({_left(steps)})."
+
+
+def _too_few(root: str, people: int, steps) -> str:
+    return (
+        f"{people} people under {root} have two usable scans; a study needs at least {FEWEST_PEOPLE} "
+        f"(scans left: {_left(steps)}). Download more, or give the cohort the role `external`."
+    )
+
+
+def _left(steps) -> str:
+    return ", ".join(f"{step.step}: {step.rows}" for step in steps.itertuples())

@@ -1,10 +1,13 @@
 """The phantom study: a made-up ADNI download, of people who never lived, with a known progression."""
 
 import logging
+import shutil
+from pathlib import Path
 
 import pandas as pd
 
 from brainlapse import tables
+from brainlapse.errors import Refused
 from brainlapse.phantom import download
 from brainlapse.phantom.study import Average, Participant
 from brainlapse.writing import write_text
@@ -28,6 +31,8 @@ log = logging.getLogger(__name__)
 def run(options) -> None:
     """Write the download below `options.out`: seed, subjects and voxel_mm are its settings."""
     settings, out = options.settings, options.out
+    _remove_earlier_study(out)
+    write_text(out / "README.txt", README.format(collection=download.COLLECTION))
     average = Average.at(settings["voxel_mm"])
     rows, truth = [], []
     for number in range(settings["subjects"]):
@@ -41,7 +46,21 @@ def run(options) -> None:
         subject = participant.subject
         log.info("%s %s, visits: %d", subject.ptid, subject.diagnosis, len(subject.visits))
     tables.write(pd.DataFrame(truth), out / "truth" / "truth.tsv", tables.TRUTH)
-    write_text(out / "README.txt", README.format(collection=download.COLLECTION))
     # The table last: with it the download is complete.
     download.write_collection(out, rows)
     log.info("%d rows, %d usable scans in %s", len(rows), len(truth), out)
+
+
+def _remove_earlier_study(out: Path) -> None:
+    """Take away the images of an earlier phantom study, which other settings may have made.
+
+    Raises Refused if the folder holds anything that is not one: real data are never deleted.
+    """
+    if not out.exists() or not any(path.is_file() for path in out.rglob("*")):
+        return
+    readme = out / "README.txt"
+    if not readme.exists() or readme.read_text(encoding="utf-8") != README.format(
+        collection=download.COLLECTION
+    ):
+        raise Refused(f"{out} holds something that is no phantom study. Name an empty folder, or empty it.")
+    shutil.rmtree(out / "ADNI", ignore_errors=True)

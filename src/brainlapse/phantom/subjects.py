@@ -32,7 +32,7 @@ _LOG_VOLUME_LIMITS = ((-0.5, -0.5, -0.12), (0.7, 0.25, 0.08))
 _SCALE = {"F": 0.91, "M": 0.95}  # MNI152 is larger than life
 _SITES = range(970, 990)  # ADNI's own site numbers are others
 _ONE_VISIT_EVERY, _FIVE_DIGITS_EVERY = 16, 16
-_SHORTEST_GAP_YEARS, _LONGEST_FOLLOWUP_YEARS = 0.45, 6.5
+SHORTEST_GAP_YEARS, LONGEST_FOLLOWUP_YEARS = 0.45, 6.5
 _ANATOMY_SPACING_MM, _KNOT_MM, _KNOT_AMPLITUDE_MM = 8.0, 40.0, 2.2
 
 
@@ -124,8 +124,8 @@ def _visits(number: int, rng: np.random.Generator) -> tuple[Visit, ...]:
     first = date(2006, 1, 2) + timedelta(days=int(rng.integers(0, 15 * 365)))
     visits, days = [Visit(0, first, 0.0)], 0
     for visit in range(1, count):
-        longest = _LONGEST_FOLLOWUP_YEARS / (count - 1)
-        gap = rng.uniform(_SHORTEST_GAP_YEARS, longest)
+        longest = LONGEST_FOLLOWUP_YEARS / (count - 1)
+        gap = rng.uniform(SHORTEST_GAP_YEARS, longest)
         days += int(np.ceil(gap * DAYS_A_YEAR))
         visits.append(Visit(visit, first + timedelta(days=days), days / DAYS_A_YEAR))
     return tuple(visits)
