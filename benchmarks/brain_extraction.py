@@ -17,33 +17,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+import yaml
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
+from brainlapse.config import complete, preprocess_settings  # noqa: E402
 from brainlapse.preprocess.brain import METHODS  # noqa: E402
 from brainlapse.preprocess.geometry import Image, resampled  # noqa: E402
 from brainlapse.preprocess.inputs import read_scan  # noqa: E402
 from brainlapse.preprocess.quarantine import Quarantined  # noqa: E402
 from brainlapse.preprocess.subject import Ground, begin, follow  # noqa: E402
 
-SETTINGS = {
-    "grid": {"shape": [128, 160, 128], "spacing_mm": 1.4},
-    "brain": "ants",
-    "template": "embedded",
-    "registration_spacing_mm": 2.5,
-    "limits": {
-        "brain_ml": [900, 2000],
-        "voxel_mm": [0.3, 6.0],
-        "extent_mm": 100,
-        "nonfinite_percent": 1,
-        "template_correlation": 0.7,
-        "baseline_correlation": 0.7,
-        "missing_percent": 5,
-    },
-}
+# What config.yaml says, with the defaults of the schema.
+SETTINGS = preprocess_settings(complete(yaml.safe_load((PROJECT / "config.yaml").read_text())))
 COLUMNS = ("dice", "volume", "cpu_s", "likeness", "rigid_mm", "residual", "rescan_cpu_s")
 
 

@@ -27,6 +27,7 @@ PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
 from brainlapse import tables  # noqa: E402
+from brainlapse.config import complete, preprocess_settings  # noqa: E402
 from brainlapse.phantom import download  # noqa: E402
 from brainlapse.phantom.fields import Lattice, smooth_noise  # noqa: E402
 from brainlapse.phantom.progression import Progression  # noqa: E402
@@ -50,6 +51,12 @@ STUDY = {
     },
     "report": {"title": "brainlapse on real heads with known atrophy"},
 }  # fmt: skip
+
+# What config.yaml says, but coarse: only the affine is wanted.
+AFFINE_SETTINGS = preprocess_settings(complete(yaml.safe_load((PROJECT / "config.yaml").read_text()))) | {
+    "grid": {"shape": [32, 40, 32], "spacing_mm": 5.6},
+    "registration_spacing_mm": 4.0,
+}
 
 
 def main() -> None:
@@ -84,11 +91,9 @@ def head_to_mni(head: Path, folder: Path, number: int) -> np.ndarray:
         "cohort": "heads", "subject": subject, "visit": "sc", "scan": scan, "days": 0, "image": str(head),
     }  # fmt: skip
     tables.write(pd.DataFrame([row]), folder / f"{scan}.tsv", tables.SCANS)
-    settings = {"grid": {"shape": [32, 40, 32], "spacing_mm": 5.6}, "brain": "ants", "template": "embedded",
-                "registration_spacing_mm": 4.0}  # fmt: skip
     command = [
         sys.executable, "-m", "brainlapse", "preprocess", "--scans", folder / f"{scan}.tsv",
-        "--subject", subject, "--settings", json.dumps(_with_limits(settings)), "--out", folder,
+        "--subject", subject, "--settings", json.dumps(AFFINE_SETTINGS), "--out", folder,
     ]  # fmt: skip
     subprocess.run(command, check=True, env={"PYTHONPATH": str(PROJECT / "src")}, stderr=subprocess.DEVNULL)
     provenance = next((folder / f"sub-{subject}").rglob("*_desc-preproc_T1w.json"))
@@ -141,17 +146,6 @@ def _person(people: pd.DataFrame, name: str) -> tuple[float, str]:
     """Age and sex of the person whose id begins the file's name."""
     row = people[[name.startswith(subject) for subject in people["subject"]]].iloc[0]
     return float(row["age_years"]), row["sex"]
-
-
-def _with_limits(settings: dict) -> dict:
-    """The settings as the workflow would complete them."""
-    from brainlapse.config import complete, preprocess_settings
-
-    own = {key: value for key, value in settings.items() if key != "grid"}
-    models, cohorts = {"m": {"family": "regression"}}, {"c": {"reader": "adni", "root": "x"}}
-    return preprocess_settings(
-        complete({"grid": settings["grid"], "preprocess": own, "models": models, "cohorts": cohorts})
-    )
 
 
 def _write_study(folder: Path) -> None:

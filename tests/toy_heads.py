@@ -8,22 +8,19 @@ import nibabel as nib
 import pandas as pd
 
 from brainlapse import tables
+from brainlapse.config import complete, preprocess_settings
 
-SETTINGS = {
-    "grid": {"shape": [40, 48, 40], "spacing_mm": 4.5},
-    "brain": "ants",
-    "template": "embedded",
-    "registration_spacing_mm": 4.5,
-    "limits": {
-        "brain_ml": [900, 2100],
-        "voxel_mm": [0.3, 6.0],
-        "extent_mm": 100,
-        "nonfinite_percent": 1,
-        "template_correlation": 0.7,
-        "baseline_correlation": 0.7,
-        "missing_percent": 5,
-    },
-}
+# The defaults of the schema, on a small grid.
+SETTINGS = preprocess_settings(
+    complete(
+        {
+            "cohorts": {"toy": {"reader": "adni", "root": "toy"}},
+            "models": {"regression": {"family": "regression"}},
+            "grid": {"shape": [40, 48, 40], "spacing_mm": 4.5},
+            "preprocess": {"registration_spacing_mm": 4.5},
+        }
+    )
+)
 
 
 class HeadFolder:
