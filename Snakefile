@@ -19,3 +19,4 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/7_report/index.html",
+        what_it_is_made_of,

@@ -117,6 +117,30 @@ def test_code_counts_but_not_its_comments_and_docstrings(study, file, old, new, 
     assert study.would_run() == set()
 
 
+LOST = {
+    "1_manifest/adni/funnel.tsv": "manifest",
+    "2_preprocess/adni/sub-*/quality.tsv": "preprocess",
+    "2_preprocess/adni/quality.tsv": "gather",
+    "3_pairs/pairs.tsv": "pairs",
+    "4_train/regression/model.safetensors": "train",
+    "5_sample/copy/adni/samples.tsv": "sample",
+    "6_evaluate/copy/adni/scores.tsv": "score",
+    "6_evaluate/comparisons.tsv": "compare",
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_a_failed_job_took_away_is_made_again(study, tmp_path, lost):
+    """Snakemake removes the outputs of a job that fails; the old report must not hide that."""
+    study.configure(TINY)
+    path = next((study.folder / "results").glob(lost))
+    path.rename(tmp_path / "kept")
+    try:
+        assert LOST[lost] in study.would_run()
+    finally:
+        (tmp_path / "kept").rename(path)
+
+
 def test_a_new_scan_runs_its_subject_alone(study):
     """This one is run for real: a dry run cannot see past the checkpoint."""
     study.configure(TINY)

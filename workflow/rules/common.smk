@@ -96,16 +96,38 @@ def images_of_subject(wc):
     return images_by_subject(wc.cohort)[wc.subject]
 
 
-def quality_of_subjects(wc):
-    folder = f"{RESULTS}/2_preprocess/{wc.cohort}"
+def quality_of_subjects_in(cohort):
+    folder = f"{RESULTS}/2_preprocess/{cohort}"
     return [
-        f"{folder}/sub-{subject}/quality.tsv"
-        for subject in images_by_subject(wc.cohort)
+        f"{folder}/sub-{subject}/quality.tsv" for subject in images_by_subject(cohort)
     ]
+
+
+def quality_of_subjects(wc):
+    return quality_of_subjects_in(wc.cohort)
 
 
 def of_cohorts(path):
     return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in COHORTS]
+
+
+def what_it_is_made_of(wc):
+    """A file of every job before the report.
+
+    A job that fails takes its files away, and while the old report is there
+    Snakemake does not miss them: the next run would have nothing to do.
+    """
+    return [
+        *(f"{root}/truth/truth.tsv" for root in PHANTOM_ROOTS),
+        *of_cohorts("1_manifest/COHORT/funnel.tsv"),
+        *(q for cohort in COHORTS for q in quality_of_subjects_in(cohort)),
+        *of_cohorts("2_preprocess/COHORT/quality.tsv"),
+        f"{RESULTS}/3_pairs/pairs.tsv",
+        *(f"{RESULTS}/4_train/{m}/model.safetensors" for m in study.trained(config)),
+        *(s for m in MODELS for s in of_cohorts(f"5_sample/{m}/COHORT/samples.tsv")),
+        *(s for m in MODELS for s in of_cohorts(f"6_evaluate/{m}/COHORT/scores.tsv")),
+        f"{RESULTS}/6_evaluate/comparisons.tsv",
+    ]
 
 
 def weights(wc):
