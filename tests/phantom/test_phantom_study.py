@@ -129,7 +129,7 @@ def test_the_capsule_on_the_right_temple_is_on_the_right_in_every_file(study, pa
         session = participant.scan(visit).session
         average = participant.anatomy.to_average(session.points_in_head())
         right, left = (brightness_at(image, session, average, side) for side in (1, -1))
-        assert right > 5 * left
+        assert right > 3 * left
         canonical = nib.as_closest_canonical(image)
         middle = nib.affines.apply_affine(canonical.affine, (np.array(canonical.shape) - 1) / 2)
         assert world_of(session, average, 1)[0] > middle[0] + 30

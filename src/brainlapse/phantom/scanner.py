@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from brainlapse.phantom.fields import Lattice, smooth_noise
@@ -12,6 +13,9 @@ from brainlapse.phantom.head import Contrast
 FIELD_OF_VIEW_MM = (200.0, 240.0, 240.0)
 ISOCENTRE_IN_HEAD_MM = (0.0, -12.0, -22.0)
 _SHADING_KNOT_MM, _SHADING = 90.0, 0.10
+# Standard deviation of what a voxel averages over, in voxels: the main lobe of a point spread
+# function of truncated k-space is 1.2 voxels wide at half its height.
+_POINT_SPREAD = 0.5
 _NOISE = 0.03  # of a voxel of 1 mm, in units of white matter
 _GAIN = 600.0
 
@@ -82,6 +86,14 @@ def jittered(contrast: Contrast, rng: np.random.Generator) -> Contrast:
     return Contrast(
         contrast.csf + drift[0], contrast.grey + drift[1], contrast.white + drift[2], contrast.fat + drift[3]
     )
+
+
+def resolved(head: np.ndarray, spacing_mm: float, scanner: Scanner) -> np.ndarray:
+    """A head image (X, Y, Z) as sharp as this scanner's voxels are small, so that they may be read at points.
+
+    Without it a thin sulcus would be in one visit's voxels and between the next one's.
+    """
+    return gaussian_filter(head, _POINT_SPREAD * scanner.voxel_mm[1] / spacing_mm)
 
 
 def acquire(signal: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:

@@ -83,8 +83,9 @@ class Participant:
         contrast = scanner.jittered(self.scanner.contrast, rng)
         field = self.average.progression.displacement(self.subject.log_volumes(visit.years))
         points = self._aged(self.anatomy.to_average(session.points_in_head()), field)
-        head = self.average.head
-        return Scan(session, head.lattice.sample(head.image(contrast), points), self._volumes(field), rng)
+        lattice = self.average.head.lattice
+        image = scanner.resolved(self.average.head.image(contrast), lattice.spacing_mm, self.scanner)
+        return Scan(session, lattice.sample(image, points), self._volumes(field), rng)
 
     def _aged(self, points: np.ndarray, field: np.ndarray) -> np.ndarray:
         """Where the aged head's points (3, ...) lie in the average head, mm."""
