@@ -42,8 +42,8 @@ STUDY = {
     "splits": {"train": 17, "validation": 1, "test": "rest"},
     "models": {
         "brainlapse": {
-            "network": {"patch": 4, "channels": [32, 64, 96], "attention_levels": [2]},
-            "training": {"steps": 600, "batch": 4, "learning_rate": 1.0e-3, "warmup_steps": 20, "ema": 0.99,
+            "network": {"patch": 2, "channels": [16, 32, 64], "attention_levels": [2]},
+            "training": {"steps": 300, "batch": 4, "learning_rate": 5.0e-4, "warmup_steps": 20, "ema": 0.99,
                          "precision": "fp32"},
         },
         "brainlapse_plausible": None, "paper": None, "no_source": None, "no_interval": None,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brainlapse import tables
+from brainlapse.pairs.pairing import pair_up
 from brainlapse.volumes import BACKGROUND, Grid, to_bytes, write_volume
 
 GRID = Grid(shape=(16, 20, 16), spacing_mm=11.0)
@@ -71,15 +72,5 @@ def _quality_row(subject: str, scan: str, image: str, mask: str, row: int) -> di
 
 
 def _pairs(scans: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    split_of = splits.set_index("subject")["split"]
-    rows = []
-    for subject, visits in scans.groupby("subject"):
-        for i, source in visits.reset_index(drop=True).iterrows():
-            for _, target in visits.iloc[i + 1 :].iterrows():
-                rows.append({
-                    "pair": f"{COHORT}_{source.scan}_{target.scan}", "cohort": COHORT, "subject": subject,
-                    "split": split_of[subject], "source_scan": source.scan, "target_scan": target.scan,
-                    "interval_years": (target.days - source.days) / 365.25,
-                    "history": ",".join(visits.scan.iloc[:i][::-1]) or None,
-                })  # fmt: skip
-    return pd.DataFrame(rows)
+    pairs = pair_up(scans, min_interval_years=0, max_interval_years=100, history=3)
+    return pairs.merge(splits, on=["cohort", "subject"])

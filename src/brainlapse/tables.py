@@ -16,6 +16,7 @@ from brainlapse.writing import write_text
 
 MISSING = "n/a"
 DIAGNOSES = ("CN", "MCI", "AD")
+SEXES = ("F", "M", "O")
 SPLITS_ALLOWED = ("train", "validation", "test")
 
 
@@ -54,6 +55,11 @@ _SCAN = Column("scan", "text", "id of the scan, unique in its cohort")
 _MODEL = Column("model", "text", "row of `models` in config.yaml, or the floor `copy` or `zero`")
 _SPLIT = Column("split", "text", "which part the subject belongs to", allowed=SPLITS_ALLOWED)
 _INTERVAL = Column("interval_years", "number", "days between the two acquisitions / 365.25")
+_ABOUT_THE_SOURCE = (
+    Column("age_years", "number", "age at the source scan", optional=True),
+    Column("sex", "text", "sex as recorded", optional=True, allowed=SEXES),
+    Column("diagnosis", "text", "diagnosis at the source scan", optional=True, allowed=DIAGNOSES),
+)
 _HISTORY = Column(
     "history", "text", "earlier scans of the subject than the source, newest first, separated by ,", True
 )
@@ -69,7 +75,7 @@ SCANS = Table(
         Column("acquired", "date", "day of acquisition", optional=True),
         Column("days", "integer", "days since the subject's first scan"),
         Column("age_years", "number", "age at the scan", optional=True),
-        Column("sex", "text", "sex as recorded", optional=True, allowed=("F", "M", "O")),
+        Column("sex", "text", "sex as recorded", optional=True, allowed=SEXES),
         Column("diagnosis", "text", "diagnosis", optional=True, allowed=DIAGNOSES),
         Column("field_strength_t", "number", "field strength in tesla", optional=True),
         Column("manufacturer", "text", "scanner manufacturer", optional=True),
@@ -142,6 +148,7 @@ PAIRS = Table(
         Column("source_scan", "text", "the earlier scan"),
         Column("target_scan", "text", "the later scan"),
         _INTERVAL,
+        *_ABOUT_THE_SOURCE,
         _HISTORY,
     ),
     key=("pair",),
@@ -157,6 +164,7 @@ REQUESTS = Table(
         Column("source_scan", "text", "the scan to start from"),
         Column("target_scan", "text", "the true follow-up; n/a in the interval sweep", optional=True),
         Column("interval_years", "number", "the number of years asked for"),
+        *_ABOUT_THE_SOURCE,
         _HISTORY,
         Column("seed", "integer", "seed of the request's noise"),
     ),

@@ -1,5 +1,7 @@
 """What every family promises, whichever it is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -19,7 +21,9 @@ ROWS = {
     "no_source": {"family": "diffusion", **IMAGE, "conditions": ["interval"]},
     "no_interval": {"family": "diffusion", "conditions": ["source"]},
     "unconditional": {"family": "diffusion", **IMAGE, "conditions": []},
+    "told_more": {"family": "diffusion", "conditions": ["source", "interval", "age", "sex", "diagnosis"]},
     "regression": {"family": "regression"},
+    "regression_diagnosis": {"family": "regression", "conditions": ["source", "interval", "diagnosis"]},
     "regression_no_interval": {"family": "regression", "conditions": ["source"]},
     "regression_change": {"family": "regression", "predict": "change"},
 }
@@ -57,7 +61,9 @@ def pair(seed=0, batch=1, interval_years=2.0):
             -1, 1
         )
 
-    return Batch(ball(core), torch.full((batch,), interval_years), ball(core + 0.1))
+    facts = {"age": 70.0, "sex": 0.0, "diagnosis": 1.0}
+    facts = {name: torch.full((batch,), number) for name, number in facts.items()}
+    return Batch(ball(core), torch.full((batch,), interval_years), ball(core + 0.1), facts)
 
 
 def generated(model, batch, seed=0):
@@ -106,12 +112,17 @@ class TestEveryFamily:
     def test_it_heeds_the_conditions_it_claims_and_no_other(self, row):
         model = built(row, shaken=0.05)
         batch, conditions = pair(), recipe_of(row).settings.conditions
-        sooner = Batch(batch.source, torch.full((1,), 0.5))
+        sooner = replace(batch, interval_years=torch.full((1,), 0.5))
         # The same brain, so that a model without the source cannot tell them apart.
-        brighter = Batch(torch.where(batch.brain, batch.source * 0.5, -1.0), batch.interval_years)
+        brighter = replace(batch, source=torch.where(batch.brain, batch.source * 0.5, -1.0))
         sample = generated(model, batch)
         assert torch.equal(sample, generated(model, sooner)) == ("interval" not in conditions)
         assert torch.equal(sample, generated(model, brighter)) == ("source" not in conditions)
+        for fact, number in batch.facts.items():
+            for other in (number + 1, number * torch.nan):
+                changed = generated(model, replace(batch, facts={**batch.facts, fact: other}))
+                assert torch.isfinite(changed).all()
+                assert torch.equal(sample, changed) == (fact not in conditions)
 
     def test_a_sample_does_not_depend_on_its_batch(self, row):
         model, batch = built(row, shaken=0.02), pair(batch=3)
@@ -119,7 +130,8 @@ class TestEveryFamily:
         with torch.no_grad():
             together = model.generate(batch, lambda: noise, model.Sampling())
             for i in (2, 0):
-                alone = Batch(batch.source[i : i + 1], batch.interval_years[i : i + 1])
+                facts = {name: numbers[i : i + 1] for name, numbers in batch.facts.items()}
+                alone = Batch(batch.source[i : i + 1], batch.interval_years[i : i + 1], facts=facts)
                 sample = model.generate(alone, lambda i=i: noise[i : i + 1], model.Sampling())
                 # Convolutions may sum in another order for another batch size; and x_0
                 # from epsilon at t = T - 1 divides what is left of that by sqrt(a) = 1/157.
@@ -162,7 +174,10 @@ def test_no_time_no_change(name):
         ({"family": "diffusion", "network": {"patches": 2}}, "network.patches: there is no such key"),
         ({"family": "diffusion", "network": {"channels": [12]}}, "network.channels: 12 is no multiple"),
         ({"family": "diffusion", "network": {"attention_levels": [4]}}, "there is no level 4; the last is 3"),
-        ({"family": "diffusion", "conditions": ["age"]}, "conditions: must be one of source, interval"),
+        (
+            {"family": "diffusion", "conditions": ["weight"]},
+            "conditions: must be one of source, interval, age",
+        ),
         ({"family": "gan"}, "family: must be one of diffusion, regression"),
         ({"grid": {"shape": [16, 20]}, "family": "regression"}, "grid.shape"),
     ],

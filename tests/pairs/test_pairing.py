@@ -9,7 +9,8 @@ from brainlapse.pairs.pairing import pair_up
 
 def scans(days: list[int]) -> pd.DataFrame:
     ids = [f"I{i}" for i in range(len(days))]
-    return pd.DataFrame({"cohort": "a", "subject": "s", "scan": ids, "days": days})
+    about = {"age_years": [60.0 + day / 365.25 for day in days], "sex": "F", "diagnosis": None}
+    return pd.DataFrame({"cohort": "a", "subject": "s", "scan": ids, "days": days} | about)
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=7, unique=True), st.integers(0, 3))
@@ -36,3 +37,10 @@ def test_nobody_is_paired_with_somebody_else():
     two = pd.concat([scans([0, 400]), scans([0, 400]).assign(subject="t", scan=["J0", "J1"])])
     pairs = pair_up(two, 0.4, 8, 3)
     assert set(zip(pairs["source_scan"], pairs["target_scan"], strict=True)) == {("I0", "I1"), ("J0", "J1")}
+
+
+def test_what_is_known_of_the_person_is_what_was_known_at_the_source():
+    visits = scans([0, 400, 900]).assign(diagnosis=["CN", "MCI", None])
+    pairs = pair_up(visits, 0.4, 8, history=0).set_index(["source_scan", "target_scan"])
+    assert pairs.loc[("I0", "I2"), "diagnosis"] == "CN" and pairs.loc[("I1", "I2"), "diagnosis"] == "MCI"
+    assert pairs.loc[("I1", "I2"), "age_years"] == 60 + 400 / 365.25

@@ -29,7 +29,7 @@ def study(tmp_path_factory):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
-    model.change_sd.fill_(0.1)
+    model.usual.sd.fill_(0.1)
     save_settings(TRAINED, results / "4_train" / "toy_model")
     save_weights(model, results / "4_train" / "toy_model")
     return results

@@ -115,7 +115,7 @@ def test_a_model_comes_out_with_its_settings_and_a_log(study, tmp_path, caplog):
     options = options_for(study, tmp_path)
     with caplog.at_level(logging.INFO):
         train.run(options)
-    assert load_file(tmp_path / "model.safetensors")["change_sd"] > 0
+    assert load_file(tmp_path / "model.safetensors")["usual.sd"] > 0
     assert json.loads((tmp_path / "settings.json").read_text()) == options.settings
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 13))

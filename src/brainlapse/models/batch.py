@@ -1,7 +1,7 @@
 """A batch: what a model is told, and while it learns, what came of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -15,19 +15,26 @@ Noise = Callable[[], torch.Tensor]
 class Batch:
     """Sources and targets (B, 1, X, Y, Z) in [-1, 1], background exactly -1; interval_years (B,).
 
-    `target` is None when a follow-up is to be generated.
+    `target` is None when a follow-up is to be generated. `facts` are those of
+    `person.FACTS`, (B,) each; what is not there is not known.
     """
 
     source: torch.Tensor
     interval_years: torch.Tensor
     target: torch.Tensor | None = None
+    facts: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def brain(self) -> torch.Tensor:
         """Boolean mask (B, 1, X, Y, Z) of the brain of each source."""
         return self.source > BACKGROUND
 
+    def fact(self, name: str) -> torch.Tensor:
+        """(B,) what is known of the people, NaN where it is not."""
+        return self.facts.get(name, torch.full_like(self.interval_years, torch.nan))
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
         target = None if self.target is None else self.target.to(device)
-        return Batch(self.source.to(device), self.interval_years.to(device), target)
+        facts = {name: numbers.to(device) for name, numbers in self.facts.items()}
+        return Batch(self.source.to(device), self.interval_years.to(device), target, facts)

@@ -1,25 +1,77 @@
-"""The change from source to target, in units of its standard deviation, inside the source's brain.
+"""The change from source to target, measured from what is usual, inside the source's brain.
 
-Differences between two scans of one person are small; a network that starts at
-"no change" and predicts in units of what is usual needs to learn only what is left.
+Differences between two scans of one person are small, and most of what can be
+foretold of them is the same for everybody: ventricles widen, sulci open. That
+part is averaged over the training pairs, voxel by voxel, before anything is
+learnt; a network says only how this person differs from it, in units of how
+much people usually differ.
 """
 
 from collections.abc import Iterable
 
 import torch
+from monai.networks.layers import GaussianFilter
+from torch import nn
 
 from brainlapse.models.batch import Batch
 from brainlapse.volumes import BACKGROUND
 
+# As if the pairs of so many squared years had shown no change: a voxel that few brains have stays still.
+_STILL_YEARS2 = 10.0
+_SMOOTHING_VOXELS = 0.5  # what is left of the scans' noise in an average of few people is not foretold
+_SMALLEST_SD = 1e-3
 
-def change_of(batch: Batch, change_sd: torch.Tensor) -> torch.Tensor:
-    """(B, 1, X, Y, Z): (target - source) / change_sd in the brain of the source, 0 outside."""
-    return torch.where(batch.brain, (batch.target - batch.source) / change_sd, 0.0)
 
+class UsualChange(nn.Module):
+    """The average person's change on the grid and how far people are from it.
 
-def with_change(batch: Batch, change: torch.Tensor, change_sd: torch.Tensor) -> torch.Tensor:
-    """The source after a change: the inverse of `change_of`, kept in [-1, 1], background -1."""
-    return in_brain(batch.source + change_sd * change, batch.brain)
+    Buffers: `mean` (1, 1, X, Y, Z), in the units of a volume, for one year if
+    `by_interval`, else for a pair; `sd`, a scalar: the root mean square
+    over brain voxels of what the mean leaves of a change.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], by_interval: bool):
+        super().__init__()
+        self.by_interval = by_interval
+        self.register_buffer("mean", torch.zeros(1, 1, *shape))
+        self.register_buffer("sd", torch.ones(()))
+
+    def fit(self, batches: Iterable[Batch]) -> None:
+        """Least squares per voxel: change = mean · years, shrunk towards 0, over the brains of all pairs."""
+        changes, products, weights, voxels = 0.0, 0.0, 0.0, 0
+        for batch in batches:
+            years, brain = self._years(batch).double(), batch.brain
+            change = torch.where(brain, batch.target - batch.source, 0.0).double()
+            changes = changes + change.square().sum(dim=0, keepdim=True)
+            products = products + (years * change).sum(dim=0, keepdim=True)
+            weights = weights + (years.square() * brain).sum(dim=0, keepdim=True)
+            voxels += int(brain.sum())
+        mean = GaussianFilter(3, _SMOOTHING_VOXELS)(products / (weights + _STILL_YEARS2))
+        left = changes - 2 * mean * products + mean.square() * weights
+        self.mean.copy_(mean)
+        self.sd.fill_(max((left.sum().item() / max(voxels, 1)) ** 0.5, _SMALLEST_SD))
+
+    def expected(self, batch: Batch) -> torch.Tensor:
+        """(B, 1, X, Y, Z): the source after the average person's change; it may leave [-1, 1]."""
+        return batch.source + self._years(batch) * self.mean
+
+    def standardised(self, batch: Batch) -> torch.Tensor:
+        """(B, 1, X, Y, Z): (target - expected) / sd in the brain of the source, 0 outside."""
+        return torch.where(batch.brain, (batch.target - self.expected(batch)) / self.sd, 0.0)
+
+    def followup(self, batch: Batch, change: torch.Tensor) -> torch.Tensor:
+        """The volume whose standardised change this is, kept in [-1, 1], background -1."""
+        return in_brain(self.expected(batch) + self.sd * change, batch.brain)
+
+    def within_range(self, batch: Batch, change: torch.Tensor) -> torch.Tensor:
+        """The standardised change cut so that the follow-up stays in [-1, 1]; 0 outside the brain."""
+        expected = self.expected(batch)
+        lowest, highest = (BACKGROUND - expected) / self.sd, (1 - expected) / self.sd
+        return torch.minimum(torch.maximum(change, lowest), highest) * batch.brain
+
+    def _years(self, batch: Batch) -> torch.Tensor:
+        years = batch.interval_years if self.by_interval else torch.ones_like(batch.interval_years)
+        return years[:, None, None, None, None]
 
 
 def in_brain(volume: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:
@@ -30,16 +82,3 @@ def in_brain(volume: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:
 def brain_mean(squares: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:
     """The mean over the brain voxels of the whole batch."""
     return (squares * brain).sum() / brain.sum().clamp(min=1)
-
-
-def fitted_change_sd(batches: Iterable[Batch]) -> torch.Tensor:
-    """The root mean square, over the brain voxels of all batches, of target - source: a scalar.
-
-    It is about 0, not about the mean change, so that "no change" stays 0.
-    """
-    squares, voxels = 0.0, 0
-    one = torch.ones(())
-    for batch in batches:
-        squares += change_of(batch, one.to(batch.source.device)).double().square().sum().item()
-        voxels += int(batch.brain.sum())
-    return torch.tensor(max((squares / max(voxels, 1)) ** 0.5, 1e-3), dtype=torch.float32)

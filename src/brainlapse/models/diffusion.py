@@ -1,9 +1,10 @@
 """Conditional diffusion, of the follow-up itself or of the change towards it.
 
 `diffuse: image, predict: epsilon` is the seed paper (arXiv 2411.05860).
-`diffuse: residual, predict: motion` is ours: what is noised is the change since the
-source in units of its usual size, and the network says what the clean change
-is, by moving the source's tissue. Asked at the noisiest timestep, where x_t holds nothing but noise, the best
+`diffuse: residual, predict: motion` is ours: what is noised is how the change since
+the source differs from the average person's, in units of how much people usually
+differ, and the network says what it is without the noise, by moving the source's
+tissue. Asked at the noisiest timestep, where x_t holds nothing but noise, the best
 answer to a squared loss is the expected change: one step gives the point
 estimate, many steps draw one of the plausible follow-ups.
 
@@ -19,11 +20,12 @@ from torch import nn
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
-from brainlapse.models.change import brain_mean, change_of, fitted_change_sd, in_brain, with_change
+from brainlapse.models.change import UsualChange, brain_mean, in_brain
+from brainlapse.models.conditions import CONDITIONS, check_conditions, numbers_of, numbers_told
 from brainlapse.models.motion import CHANNELS, change_by_motion
 from brainlapse.models.sampler import SAMPLERS, sampled
-from brainlapse.models.settings import CONDITIONS, at_least, check_conditions, one_of
-from brainlapse.models.unet import INTERVAL_YEARS, TIMESTEPS, NetworkSettings, UNet
+from brainlapse.models.settings import at_least, one_of
+from brainlapse.models.unet import TIMESTEPS, NetworkSettings, UNet
 
 _SHARE_OF_PURE_NOISE = 0.5
 
@@ -33,7 +35,7 @@ class Settings:
     """A diffusion row of config.yaml."""
 
     predict: str = "motion"  # what the network says: x0 (by moving tissue, or voxel by voxel), epsilon or v
-    diffuse: str = "residual"  # what is noised: the change since the source, or the image
+    diffuse: str = "residual"  # what is noised: how the change differs from the usual one, or the image
     conditions: tuple[str, ...] = CONDITIONS  # what the network is told
     timesteps: int = 1000  # T
     beta: tuple[float, float] = (1.0e-4, 0.02)  # variance added at the first and the last timestep
@@ -81,18 +83,17 @@ class Diffusion(nn.Module):
         super().__init__()
         self.settings = settings
         images = ("noisy", "source") if "source" in settings.conditions else ("noisy",)
-        numbers = {"timestep": TIMESTEPS}
-        if "interval" in settings.conditions:
-            numbers["interval"] = INTERVAL_YEARS
+        numbers = {"timestep": TIMESTEPS} | numbers_told(settings.conditions)
         outputs = CHANNELS if settings.predict == "motion" else 1
         self.network = UNet(settings.network, shape, images, numbers, outputs)
-        self.register_buffer("change_sd", torch.ones(()))
+        if settings.diffuse == "residual":
+            self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
         self.register_buffer("signal", signal_shares(settings), persistent=False)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
-        """Fit the size of the usual change to training pairs."""
+        """Fit the usual change to training pairs."""
         if self.settings.diffuse == "residual":
-            self.change_sd.copy_(fitted_change_sd(batches))
+            self.usual.fit(batches)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """One network, one player."""
@@ -121,11 +122,11 @@ class Diffusion(nn.Module):
             lambda x, t: self._clean_said(x, t, batch), noise, self.signal, sampling.sampler, sampling.steps
         )
         if self.settings.diffuse == "residual":
-            return with_change(batch, clean, self.change_sd)
+            return self.usual.followup(batch, clean)
         return in_brain(clean, batch.brain)
 
     def _clean(self, batch: Batch) -> torch.Tensor:
-        return change_of(batch, self.change_sd) if self.settings.diffuse == "residual" else batch.target
+        return self.usual.standardised(batch) if self.settings.diffuse == "residual" else batch.target
 
     def _timesteps(self, count: int, device: torch.device) -> torch.Tensor:
         """(count,) drawn uniformly; with motion, about half are the noisiest instead.
@@ -148,15 +149,13 @@ class Diffusion(nn.Module):
         # an x_0 of unit variance (cf. c_in of Karras et al. 2022): where x_t is all
         # noise it sees nothing and need not learn to ignore it.
         seen = noisy if self.settings.predict in ("epsilon", "v") else a.sqrt() * noisy
-        numbers = {"timestep": t, "interval": batch.interval_years}
+        numbers = {"timestep": t} | numbers_of(batch, self.settings.conditions)
         said = self.network({"noisy": seen, "source": batch.source}, numbers)
         if self.settings.predict != "motion":
             return said
         # E[x_0 | x_t] of a normal x_0 around an expected change, with unit variance. So
         # at every timestep the network is asked for the same thing, the expected change.
-        expected = change_by_motion(
-            said, batch, self.change_sd, scaled="interval" in self.settings.conditions
-        )
+        expected = change_by_motion(said, batch, self.usual.sd, scaled="interval" in self.settings.conditions)
         return a.sqrt() * noisy + (1 - a) * expected
 
     def _to_say(self, clean: torch.Tensor, noise: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
@@ -178,8 +177,7 @@ class Diffusion(nn.Module):
             clean = said
         if self.settings.diffuse == "image":
             return clean.clamp(-1, 1)
-        lowest, highest = (-1 - batch.source) / self.change_sd, (1 - batch.source) / self.change_sd
-        return torch.minimum(torch.maximum(clean, lowest), highest) * batch.brain
+        return self.usual.within_range(batch, clean)
 
 
 def signal_shares(settings: Settings) -> torch.Tensor:

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 
 from brainlapse.models.batch import Batch
 
-CHANNELS = 4  # displacement along x, y, z; brightness in standard deviations of the change
+CHANNELS = 4  # displacement along x, y, z; brightness in standard deviations of the usual change
 _VOXELS = 3.0  # of displacement that a network says with a 1: more is learnt sooner, much more unsteadily
 
 
-def change_by_motion(said: torch.Tensor, batch: Batch, change_sd: torch.Tensor, scaled: bool) -> torch.Tensor:
+def change_by_motion(said: torch.Tensor, batch: Batch, sd: torch.Tensor, scaled: bool) -> torch.Tensor:
     """(B, 1, X, Y, Z) standardised change from what the network said, (B, CHANNELS, X, Y, Z).
 
     `scaled` says whether that holds for one year and is to be multiplied by the
@@ -26,7 +26,7 @@ def change_by_motion(said: torch.Tensor, batch: Batch, change_sd: torch.Tensor, 
         said = said * batch.interval_years[:, None, None, None, None]
     displacement_voxels, brightness = _VOXELS * said[:, :3], said[:, 3:]
     motion = moved(batch.source, displacement_voxels) - batch.source
-    return (motion / change_sd + brightness) * batch.brain
+    return (motion / sd + brightness) * batch.brain
 
 
 def moved(volume: torch.Tensor, displacement_voxels: torch.Tensor) -> torch.Tensor:

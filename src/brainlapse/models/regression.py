@@ -12,10 +12,11 @@ from torch import nn
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
-from brainlapse.models.change import brain_mean, change_of, fitted_change_sd, with_change
+from brainlapse.models.change import UsualChange, brain_mean
+from brainlapse.models.conditions import CONDITIONS, check_conditions, numbers_of, numbers_told
 from brainlapse.models.motion import CHANNELS, change_by_motion
-from brainlapse.models.settings import CONDITIONS, check_conditions, one_of
-from brainlapse.models.unet import INTERVAL_YEARS, NetworkSettings, UNet
+from brainlapse.models.settings import one_of
+from brainlapse.models.unet import NetworkSettings, UNet
 
 
 @dataclass(frozen=True)
@@ -49,30 +50,29 @@ class Regression(nn.Module):
     def __init__(self, settings: Settings, shape: tuple[int, int, int]):
         super().__init__()
         self.settings = settings
-        self.numbers = {"interval": INTERVAL_YEARS} if "interval" in settings.conditions else {}
+        self.by_interval = "interval" in settings.conditions
         outputs = CHANNELS if settings.predict == "motion" else 1
-        self.network = UNet(settings.network, shape, ("source",), self.numbers, outputs)
-        self.register_buffer("change_sd", torch.ones(()))
+        self.network = UNet(settings.network, shape, ("source",), numbers_told(settings.conditions), outputs)
+        self.usual = UsualChange(shape, self.by_interval)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
-        """Fit the size of the usual change to training pairs."""
-        self.change_sd.copy_(fitted_change_sd(batches))
+        """Fit the usual change to training pairs."""
+        self.usual.fit(batches)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """One network, one player."""
         return {"network": list(self.network.parameters())}
 
     def loss(self, batch: Batch, player: str) -> torch.Tensor:
-        """Mean squared error of the standardised change in the brain; 1 for "no change"."""
-        return brain_mean((self._change(batch) - change_of(batch, self.change_sd)).square(), batch.brain)
+        """Mean squared error of the standardised change in the brain; 1 for the average person's."""
+        return brain_mean((self._change(batch) - self.usual.standardised(batch)).square(), batch.brain)
 
     def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
         """The expected follow-up; the noise is not used."""
-        return with_change(batch, self._change(batch), self.change_sd)
+        return self.usual.followup(batch, self._change(batch))
 
     def _change(self, batch: Batch) -> torch.Tensor:
-        numbers = {"interval": batch.interval_years} if self.numbers else {}
-        said = self.network({"source": batch.source}, numbers)
+        said = self.network({"source": batch.source}, numbers_of(batch, self.settings.conditions))
         if self.settings.predict == "change":
             return said * batch.brain
-        return change_by_motion(said, batch, self.change_sd, scaled=bool(self.numbers))
+        return change_by_motion(said, batch, self.usual.sd, self.by_interval)

@@ -6,8 +6,6 @@ from typing import Any
 
 from brainlapse.errors import Refused
 
-CONDITIONS = ("source", "interval")
-
 
 def settings_from(kind: type, values: Mapping[str, Any], key: str = "") -> Any:
     """Return a `kind` (a dataclass, possibly of dataclasses) filled with `values` over its defaults.
@@ -41,11 +39,3 @@ def at_least(key: str, value: Any, least: float, whole: bool = True) -> None:
     kinds = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
         raise Refused(f"{key}: must be a {'whole ' * whole}number of at least {least:g}, not {value!r}.")
-
-
-def check_conditions(conditions: tuple[str, ...]) -> None:
-    """Refuse an unknown or a repeated condition."""
-    for condition in conditions:
-        one_of("conditions", condition, CONDITIONS)
-    if len(set(conditions)) < len(conditions):
-        raise Refused(f"conditions: each may stand there once, not {', '.join(conditions)}.")

@@ -24,9 +24,8 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.settings import at_least
 
-# The shortest and the longest period of the waves that encode a number.
+# The shortest and the longest period of the waves that encode a timestep.
 TIMESTEPS = (2 * math.pi, 2 * math.pi * 10_000)
-INTERVAL_YEARS = (4.0, 100.0)
 _WAVES = 32
 _CHANNELS_PER_HEAD = 32
 _CHANNELS_PER_GROUP = 8
@@ -135,7 +134,10 @@ class UNet(nn.Module):
 
 
 class NumberEncoder(nn.Module):
-    """(B,) numbers to (B, width): waves of geometrically spaced periods, then two linear layers."""
+    """(B,) numbers to (B, width): waves of geometrically spaced periods, then two linear layers.
+
+    Of a NaN, an unknown number, there are no waves.
+    """
 
     def __init__(self, shortest: float, longest: float, width: int):
         super().__init__()
@@ -145,7 +147,7 @@ class NumberEncoder(nn.Module):
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         phase = numbers.float()[:, None] * self.frequencies
-        return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1))
+        return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1).nan_to_num(0.0))
 
 
 class Block(nn.Module):

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from brainlapse import tables
+
 DAYS_PER_YEAR = 365.25
+ABOUT_THE_SOURCE = ("age_years", "sex", "diagnosis")
 
 
 def pair_up(
@@ -21,8 +24,7 @@ def pair_up(
         for row in _pairs_of(visits.sort_values(["days", "scan"]), history)
         if min_interval_years <= row["interval_years"] <= max_interval_years
     ]
-    names = ["pair", "cohort", "subject", "source_scan", "target_scan", "interval_years", "history"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=[name for name in tables.PAIRS.names if name != "split"])
 
 
 def _pairs_of(visits: pd.DataFrame, history: int) -> Iterator[dict]:
@@ -36,6 +38,7 @@ def _pairs_of(visits: pd.DataFrame, history: int) -> Iterator[dict]:
                 "subject": source.subject,
                 "source_scan": source.scan,
                 "target_scan": target.scan,
+                **{name: getattr(source, name) for name in ABOUT_THE_SOURCE},
                 "interval_years": (target.days - source.days) / DAYS_PER_YEAR,
                 "history": ",".join(earlier) or None,
             }

@@ -14,6 +14,7 @@ from torch import nn
 
 from brainlapse.errors import Refused
 from brainlapse.models import Batch
+from brainlapse.models.conditions import FACTS, facts_of
 from brainlapse.sample.requests import noise_generator
 from brainlapse.sample.sources import Sources
 from brainlapse.volumes import write_volume
@@ -32,6 +33,7 @@ class Task:
     source_scan: str
     interval_years: float
     seed: int
+    facts: dict[str, float]
 
     @property
     def image(self) -> str:
@@ -42,7 +44,9 @@ class Task:
 def tasks_of(requests: pd.DataFrame, draws: int) -> list[Task]:
     """Every draw of every request, in the order of the table."""
     names = ["request", "subject", "source_scan", "interval_years", "seed"]
-    return [Task(draw=draw, **row) for row in requests[names].to_dict("records") for draw in range(draws)]
+    facts = pd.DataFrame({name: numbers.numpy() for name, numbers in facts_of(requests).items()})
+    known = zip(requests[names].to_dict("records"), facts.to_dict("records"), strict=True)
+    return [Task(draw=draw, **row, facts=about) for row, about in known for draw in range(draws)]
 
 
 def generate(
@@ -52,6 +56,7 @@ def generate(
     volumes, affines = zip(*(sources.volume(task.source_scan) for task in tasks), strict=True)
     source = torch.from_numpy(np.stack(volumes)[:, None]).to(device)
     years = torch.tensor([task.interval_years for task in tasks], dtype=torch.float32, device=device)
+    facts = {name: torch.tensor([task.facts[name] for task in tasks], device=device) for name in FACTS}
     generators = [noise_generator(task.seed, task.draw) for task in tasks]
 
     def noise() -> torch.Tensor:
@@ -59,7 +64,7 @@ def generate(
         return torch.from_numpy(np.stack(drawn)).to(device)
 
     with torch.inference_mode():
-        made = model.generate(Batch(source, years), noise, sampling)
+        made = model.generate(Batch(source, years, facts=facts), noise, sampling)
     yield from zip(tasks, made[:, 0].cpu().numpy(), affines, strict=True)
 
 

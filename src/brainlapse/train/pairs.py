@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from brainlapse import tables
 from brainlapse.errors import Refused
 from brainlapse.models import Batch
+from brainlapse.models.conditions import facts_of
 
 _FEWEST_SUBJECTS = 3
 _CALIBRATION_PAIRS = 256
@@ -35,6 +37,7 @@ class TrainingPairs:
         for path in quality:
             self._add_cohort(Path(path), shape)
         self.sources, self.targets = self._found("source_scan", pairs), self._found("target_scan", pairs)
+        self.facts = facts_of(self.table)
         self.years = torch.tensor(self.table["interval_years"].to_numpy(), dtype=torch.float32)
 
     def __len__(self) -> int:
@@ -49,6 +52,7 @@ class TrainingPairs:
             source=_stacked([self._volume(self.sources[i]) for i in indices]),
             interval_years=self.years[list(indices)],
             target=_stacked([self._volume(self.targets[i]) for i in indices]),
+            facts={name: numbers[list(indices)] for name, numbers in self.facts.items()},
         )
 
     def spread(self) -> Iterator[Batch]:
@@ -58,8 +62,10 @@ class TrainingPairs:
             yield unpacked(self.batch([index]), torch.device("cpu"))
 
     def digest(self) -> str:
-        """A fingerprint of all that training sees: pairs, intervals and voxels."""
-        seen = hashlib.blake2b(self.years.numpy().tobytes())
+        """A fingerprint of all that training sees: pairs, intervals, facts and voxels."""
+        seen = hashlib.blake2b()
+        for numbers in (self.years, *self.facts.values()):
+            seen.update(numbers.numpy().tobytes())
         first_seen = {}
         for place in self.sources + self.targets:
             if place not in first_seen:
@@ -108,7 +114,7 @@ class TrainingPairs:
 def unpacked(packed: Batch, device: torch.device) -> Batch:
     """A batch of bytes as volumes in [-1, 1] on the device; bytes travel there in a quarter of the time."""
     there = packed.to(device)
-    return Batch(_from_bytes(there.source), there.interval_years, _from_bytes(there.target))
+    return replace(there, source=_from_bytes(there.source), target=_from_bytes(there.target))
 
 
 def draw(pairs: int, batch: int, seed: int, step: int) -> list[int]:

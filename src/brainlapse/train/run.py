@@ -3,14 +3,17 @@
 import copy
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from brainlapse.models import Batch
+from brainlapse.models.conditions import forgotten
 from brainlapse.train.settings import TrainingSettings
 
 _LARGEST_GRADIENT = 1.0
+_FORGOTTEN = 0.1  # share of the people of whom a fact is withheld, so that the network can do without
 
 
 class Run:
@@ -59,6 +62,7 @@ class Run:
         was killed goes on as the one that was not.
         """
         torch.manual_seed(self.seed * 1_000_003 + self.step)
+        batch = replace(batch, facts=forgotten(batch.facts, _FORGOTTEN))
         losses = [self._play(name, batch) for name in self.optimisers]
         finite = all(math.isfinite(loss) for loss in losses)
         self.skipped += not finite

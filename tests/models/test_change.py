@@ -1,0 +1,68 @@
+"""The usual change: fitted to pairs, taken off before learning, put back after."""
+
+import pytest
+import torch
+
+from brainlapse.models.batch import Batch
+from brainlapse.models.change import UsualChange
+
+SHAPE = (8, 10, 9)
+
+
+def people(count, change_a_year, years, noise=0.0, seed=0):
+    """Brains of random brightness that all change alike; the first two planes are background."""
+    generator = torch.Generator().manual_seed(seed)
+    source = 0.3 * torch.randn(count, 1, *SHAPE, generator=generator).clamp(-1, 1)
+    source[:, :, :2] = -1.0
+    scatter = noise * torch.randn(source.shape, generator=generator)
+    changed = source + years[:, None, None, None, None] * change_a_year + scatter
+    return Batch(source, years, torch.where(source > -1, changed, -1.0))
+
+
+def fitted(batch, by_interval=True):
+    usual = UsualChange(SHAPE, by_interval)
+    usual.fit(Batch(batch.source[i:][:1], batch.interval_years[i:][:1], batch.target[i:][:1])
+              for i in range(len(batch.source)))  # fmt: skip
+    return usual
+
+
+def growing(count=400):
+    return people(count, 0.02, torch.linspace(0.5, 6, count), noise=0.05)
+
+
+def test_a_change_that_all_share_is_found_and_nothing_but_scatter_is_left():
+    usual = fitted(growing())
+    # Away from the edges, where the smoothing mixes in the still background.
+    inner = usual.mean[0, 0, 4:-2, 2:-2, 2:-2]
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.02), rtol=0, atol=3e-3)
+    assert usual.sd == pytest.approx(0.05, rel=0.05)
+
+
+def test_more_years_are_more_change_unless_the_interval_is_not_told():
+    batch = growing()
+    for by_interval in (True, False):
+        usual = fitted(batch, by_interval)
+        one, four = (Batch(batch.source[:1], torch.tensor([years])) for years in (1.0, 4.0))
+        ratio = ((usual.expected(four) - four.source) / (usual.expected(one) - one.source))[:, :, 4:]
+        torch.testing.assert_close(ratio.mean(), torch.tensor(4.0 if by_interval else 1.0), rtol=1e-3, atol=0)
+
+
+def test_a_single_pair_is_hardly_believed():
+    usual = fitted(people(1, 0.3, torch.tensor([1.0])))
+    assert usual.mean.abs().max() < 0.3 / 10
+
+
+def test_taking_off_and_putting_back_gives_the_target():
+    batch = growing(40)
+    usual = fitted(batch)
+    back = usual.followup(batch, usual.standardised(batch))
+    torch.testing.assert_close(back, batch.target.clamp(-1, 1), rtol=0, atol=1e-5)
+
+
+def test_what_is_cut_to_the_range_gives_a_follow_up_that_needs_no_cutting():
+    batch = growing(4)
+    usual = fitted(batch)
+    wild = 1000 * torch.randn(batch.source.shape, generator=torch.Generator().manual_seed(1))
+    cut = usual.within_range(batch, wild)
+    uncut = torch.where(batch.brain, usual.expected(batch) + usual.sd * cut, -1.0)
+    torch.testing.assert_close(usual.followup(batch, wild), uncut, rtol=0, atol=1e-5)
