@@ -119,7 +119,7 @@ def what_it_is_made_of(wc):
     """
     return [
         *(f"{root}/truth/truth.tsv" for root in PHANTOM_ROOTS),
-        *of_cohorts("1_manifest/COHORT/funnel.tsv"),
+        *of_cohorts("1_manifest/COHORT/scans.tsv"),
         *(q for cohort in COHORTS for q in quality_of_subjects_in(cohort)),
         *of_cohorts("2_preprocess/COHORT/quality.tsv"),
         f"{RESULTS}/3_pairs/pairs.tsv",
