@@ -76,7 +76,7 @@ def _captioned(example: Example) -> dict:
         "image": example_picture(example),
         "heading": f"{request['subject']}, {years} years",
         "caption": f"{request['source_scan']} → {request['target_scan']}. Chosen as: {example.chosen_as}. "
-        f"Gain in ssim_brain over copying {number(example.gain, 3, sign=True)}.",
+        f"Gain in ssim_brain over copying {number(example.gain, 4, sign=True)}.",
         "alt": f"Source, true follow-up after {years} years and the samples of "
         f"{', '.join(example.samples)} for {request['subject']}, with the change from the source below each.",
     }
