@@ -16,7 +16,7 @@ class Batch:
     """Sources and targets (B, 1, X, Y, Z) in [-1, 1], background exactly -1; interval_years (B,).
 
     `target` is None when a follow-up is to be generated. `facts` are those of
-    `person.FACTS`, (B,) each; what is not there is not known.
+    `conditions.FACTS`, (B,) each; what is not there is not known.
     """
 
     source: torch.Tensor
