@@ -17,6 +17,7 @@ PACKAGE_OF = {
     "ants": "antspyx",
     "skimage": "scikit-image",
     "torch_fidelity": "torch-fidelity",
+    "yaml": "pyyaml",
 }
 OPTIONAL = {"deepbet"}  # brain: deepbet says how to install it
 

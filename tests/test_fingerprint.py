@@ -1,5 +1,6 @@
 """A stage's fingerprint follows what its code does, and a download's follows what lies there."""
 
+import os
 import shutil
 
 import pytest
@@ -51,15 +52,36 @@ def test_the_command_line_does_not_count(package):
     assert changed(package, "cli.py", lambda text: text + "\nEXTRA = 1\n") == set()
 
 
-def test_a_download_counts_its_paths_and_the_content_of_its_tables(tmp_path):
-    (tmp_path / "ADNI").mkdir()
-    (tmp_path / "ADNI" / "a.nii").write_bytes(b"1")
-    (tmp_path / "table.csv").write_text("x")
-    first = fingerprint.download_of(tmp_path)
-    (tmp_path / "ADNI" / "a.nii").write_bytes(b"2")
-    assert fingerprint.download_of(tmp_path) == first
-    (tmp_path / "table.csv").write_text("y")
-    second = fingerprint.download_of(tmp_path)
-    assert second != first
-    (tmp_path / "ADNI" / "b.nii").touch()
-    assert fingerprint.download_of(tmp_path) != second
+def test_a_download_counts_its_paths(tmp_path):
+    before = written(tmp_path / "ADNI" / "a.nii", "1")
+    assert written(tmp_path / "ADNI" / "a.nii", "2") == before
+    assert written(tmp_path / "ADNI" / ".DS_Store", "x") == before
+    assert written(tmp_path / "ADNI" / "b.nii", "1") != before
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.TSV", "t.txt", "t.json", "t.xlsx"])
+def test_tables_count_by_content(tmp_path, name):
+    before = written(tmp_path / name, "x", mtime=1)
+    assert written(tmp_path / name, "x", mtime=2) == before
+    assert written(tmp_path / name, "y", mtime=1) != before
+
+
+@pytest.mark.parametrize("name", ["t.xml", "t.zip", "t.tar", "t.tar.gz", "t.tgz", "t.tar.bz2", "t.TAR.XZ"])
+def test_archives_and_side_files_count_by_size_and_time(tmp_path, name):
+    before = written(tmp_path / name, "x", mtime=1)
+    assert written(tmp_path / name, "y", mtime=1) == before
+    assert written(tmp_path / name, "y", mtime=2) != before
+    assert written(tmp_path / name, "yy", mtime=1) != before
+
+
+def test_a_download_is_the_same_wherever_it_lies(tmp_path):
+    here, there = (written(tmp_path / place / "ADNI" / "a.nii", "1", root=tmp_path / place) for place in "xy")
+    assert here == there
+
+
+def written(path, content: str, mtime: float = 0, root=None) -> str:
+    """The download's fingerprint after a file was written into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    os.utime(path, (mtime, mtime))
+    return fingerprint.download_of(root or next(p for p in path.parents if p.name != "ADNI"))

@@ -58,8 +58,8 @@ def _scan_row(subject: str, visit: int, scan: str, days: int, number: int) -> di
     return {
         "cohort": COHORT, "subject": subject, "visit": f"v{visit}", "scan": scan, "acquired": None,
         "days": days, "age_years": 70 + days / 365.25, "sex": "FM"[number % 2],
-        "diagnosis": tables.DIAGNOSES[number % 3], "field_strength_t": 3.0, "manufacturer": None,
-        "description": "MPRAGE", "image": f"{scan}.nii",
+        "diagnosis": tables.DIAGNOSES[number % 3], "diagnosis_source": "visit", "field_strength_t": 3.0,
+        "manufacturer": None, "description": "MPRAGE", "image": f"{scan}.nii",
     }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """`python -m brainlapse STAGE …`: parse the arguments and call the stage's door.
 
 A stage is imported only when it is called, so that `--help` is quick and each
-stage runs in an environment that holds only what it needs.
+stage runs in an environment that holds only what it needs. `fetch` is called
+in the same way and is no stage: the workflow never runs it.
 """
 
 import argparse
@@ -12,7 +13,9 @@ import sys
 from pathlib import Path
 
 from brainlapse.errors import Refused
+from brainlapse.fetch import STUDIES
 
+FETCH = "before the stages: download a study that is open to all, whole and checked"
 STAGES = {
     "phantom": "write the phantom study: a made-up ADNI download with a known truth",
     "manifest": "a study's own tables and folders → scans.tsv, rejected.tsv, funnel.tsv",
@@ -44,13 +47,18 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.split("\n")[0],
     )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE", title="stages, in order")
-    for name, purpose in STAGES.items():
+    for name, purpose in ({"fetch": FETCH} | STAGES).items():
         stage = stages.add_parser(name, help=purpose, description=purpose)
-        stage.add_argument("--settings", type=_mapping, required=True, help="JSON with the stage's settings")
-        stage.add_argument("--out", type=Path, required=True, help=_OUT[name])
-        for flag, rest in _ARGUMENTS[name].items():
+        for flag, rest in (_of_every_stage(name) | _ARGUMENTS[name]).items():
             stage.add_argument(flag, **rest)
     return parser
+
+
+def _of_every_stage(name: str) -> dict[str, dict]:
+    if name not in STAGES:
+        return {}
+    settings = {"type": _mapping, "required": True, "help": "JSON with the stage's settings"}
+    return {"--settings": settings, "--out": _file(_OUT[name])}
 
 
 def _mapping(text: str) -> dict:
@@ -61,6 +69,12 @@ def _mapping(text: str) -> dict:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("must be a JSON object")
     return value
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)
 
 
 def _file(help: str, many: bool = False, required: bool = True) -> dict:
@@ -83,8 +97,14 @@ _OUT = {
     "report": "the HTML page",
 }
 _ARGUMENTS: dict[str, dict[str, dict]] = {
+    "fetch": {
+        "study": {"choices": tuple(STUDIES), "metavar": "STUDY", "help": f"one of: {', '.join(STUDIES)}"},
+        "--root": _file("folder to fill; what lies there already is checked and kept"),
+        "--people": {"type": _at_least_one, "help": "only the first so many people, for a try"},
+        "--url": _name("address of another copy of the data set", required=False),
+    },
     "phantom": {},
-    "manifest": {"--cohort": _name("name of the cohort")},
+    "manifest": {"--cohort": _name("name of the cohort"), "--threads": _COUNT},
     "preprocess": {
         "--scans": _file("scans.tsv of the cohort"),
         "--subject": _name("only this subject", required=False),

@@ -51,7 +51,8 @@ def phantom_settings(config: dict) -> dict:
 
 def manifest_settings(config: dict, cohort: str) -> dict:
     """What a cohort's manifest depends on."""
-    return {key: config["cohorts"][cohort][key] for key in ("reader", "root", "role")}
+    keys = ("reader", "root", "role", "date_format", "columns", "selection")
+    return {key: config["cohorts"][cohort][key] for key in keys if key in config["cohorts"][cohort]}
 
 
 def preprocess_settings(config: dict) -> dict:
@@ -60,10 +61,13 @@ def preprocess_settings(config: dict) -> dict:
 
 
 def pairs_settings(config: dict) -> dict:
-    """What pairs and splits depend on."""
-    external = [name for name, cohort in config["cohorts"].items() if cohort["role"] == "external"]
+    """What pairs and splits depend on; `people` says whose subject ids a cohort has."""
+    cohorts = config["cohorts"]
+    external = [name for name, cohort in cohorts.items() if cohort["role"] == "external"]
+    studies = {"adni": "adni", "phantom": "adni", "aibl": "aibl", "oasis3": "oasis3"}
+    people = {name: c.get("people") or studies.get(c["reader"], name) for name, c in cohorts.items()}
     parts = {key: config[key] for key in ("seed", "pairs", "splits")}
-    return {**parts, "external": sorted(external)}
+    return {**parts, "external": sorted(external), "people": people}
 
 
 def train_settings(config: dict, model: str) -> dict:

@@ -11,8 +11,9 @@ import os
 from functools import cache
 from pathlib import Path
 
+from brainlapse.folders import ARCHIVES, SIDE_FILES, TABLES, File, files_under, unreadable
+
 PACKAGE = Path(__file__).parent
-_TABLES = {".csv", ".tsv", ".txt", ".json", ".xml", ".xlsx"}
 
 
 @cache
@@ -30,18 +31,17 @@ def code_of(stage: str) -> str:
 
 
 def download_of(root: str | Path) -> str:
-    """Return a fingerprint of a study's folder: every path in it, and the content of its tables.
+    """Return a fingerprint of a study's folder: every path that folders.files_under finds in it.
 
-    Images count by name only; a replaced image is seen by the rule that reads it.
+    Tables count by content, archives and side files by size and time, since
+    there are too many bytes of them to read each time. Images count by name
+    only; a replaced image is seen by the rule that reads it. Raises Refused
+    for what cannot be read.
     """
     digest = hashlib.sha256()
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            digest.update(os.path.relpath(path, root).encode(errors="surrogateescape"))
-            if path.suffix.lower() in _TABLES:
-                digest.update(path.read_bytes())
+    above = len(str(Path(root)))
+    for file in sorted(files_under(root)):
+        digest.update(os.fsencode(file.path[above:]) + b"\0" + _what_counts(file))
     return digest.hexdigest()[:16]
 
 
@@ -54,6 +54,23 @@ def files_behind(stage: str) -> set[Path]:
         if path.suffix == ".py":
             waiting |= _imported_by(path) - found
     return found
+
+
+def _what_counts(file: File) -> bytes:
+    name = file.path.lower()
+    if name.endswith(TABLES):
+        return _content(file.path)
+    if name.endswith((*ARCHIVES, *SIDE_FILES)):
+        return f"{file.size} {file.mtime_ns}\0".encode()
+    return b""
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _counts(path: Path) -> bool:

@@ -17,6 +17,7 @@ from brainlapse.writing import write_text
 MISSING = "n/a"
 DIAGNOSES = ("CN", "MCI", "AD")
 SEXES = ("F", "M", "O")
+DIAGNOSIS_SOURCES = ("visit", "enrolment")
 SPLITS_ALLOWED = ("train", "validation", "test")
 
 
@@ -70,13 +71,21 @@ SCANS = Table(
     (
         _COHORT,
         _SUBJECT,
-        Column("visit", "text", "the study's name of the visit"),
+        Column("visit", "text", "the study's name of the visit", optional=True),
         _SCAN,
         Column("acquired", "date", "day of acquisition", optional=True),
         Column("days", "integer", "days since the subject's first scan"),
         Column("age_years", "number", "age at the scan", optional=True),
         Column("sex", "text", "sex as recorded", optional=True, allowed=SEXES),
-        Column("diagnosis", "text", "diagnosis", optional=True, allowed=DIAGNOSES),
+        Column("diagnosis", "text", "diagnosis at the scan", optional=True, allowed=DIAGNOSES),
+        Column(
+            "diagnosis_source",
+            "text",
+            "visit: of the nearest clinical visit; enrolment: the group the person entered the study with, "
+            "where the download has no table of clinical visits",
+            optional=True,
+            allowed=DIAGNOSIS_SOURCES,
+        ),
         Column("field_strength_t", "number", "field strength in tesla", optional=True),
         Column("manufacturer", "text", "scanner manufacturer", optional=True),
         Column("description", "text", "series description as the study writes it", optional=True),
@@ -92,9 +101,10 @@ REJECTED = Table(
         Column("subject", "text", "the study's own id of the person", optional=True),
         Column("visit", "text", "the study's name of the visit", optional=True),
         Column("scan", "text", "id of the scan", optional=True),
-        Column("image", "text", "path of the file, or of the table and line", optional=True),
+        Column("image", "text", "path of the file", optional=True),
+        Column("step", "text", "the step of funnel.tsv at which it was lost"),
         Column("reason", "text", "why, from a closed list"),
-        Column("detail", "text", "what was seen", optional=True),
+        Column("detail", "text", "what was seen, and in which file and line", optional=True),
     ),
 )
 FUNNEL = Table(
@@ -103,7 +113,7 @@ FUNNEL = Table(
     (
         _COHORT,
         Column("step", "text", "what is left after this step"),
-        Column("rows", "integer", "scans left"),
+        Column("rows", "integer", "rows, scans or pairs left, as the step says"),
         Column("subjects", "integer", "people left"),
     ),
     key=("cohort", "step"),

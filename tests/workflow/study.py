@@ -57,7 +57,7 @@ class Study:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Snakemake with the stages' python first on the path."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        command = [SNAKEMAKE, "--cores", "2", "--set-threads", "train=1", "sample=1", *arguments]
+        command = [SNAKEMAKE, *arguments, "--cores", "2", "--set-threads", "train=1", "sample=1"]
         return subprocess.run(
             command, cwd=self.folder, env={**os.environ, "PATH": path}, text=True, capture_output=True
         )

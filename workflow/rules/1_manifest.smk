@@ -34,10 +34,10 @@ checkpoint manifest:
         f"{RESULTS}/benchmarks/manifest/{{cohort}}.tsv"
     conda:
         "../../envs/manifest.yaml"
-    threads: 1
+    threads: 4  # conversions of DICOM series at once
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=720,
     params:
         settings=settings(study.manifest_settings, "cohort"),
         code=code_of("manifest"),
@@ -46,4 +46,4 @@ checkpoint manifest:
     message:
         "manifest: which scans of {wildcards.cohort} can be used"
     shell:
-        "python -m brainlapse manifest --cohort {wildcards.cohort} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        "python -m brainlapse manifest --cohort {wildcards.cohort} --settings {params.settings:q} --threads {threads} --out {params.out:q} 2>&1 | tee {log:q}"

@@ -1,13 +1,16 @@
-# Accepted scans → (source, target, interval, history) and the split of every subject.
+# Accepted scans → (source, target, interval, history) and the split of every person. Beside its outputs the
+# stage keeps splits_memory.tsv, which must be no output: Snakemake takes outputs away before a job.
 
 
 rule pairs:
     input:
         scans=of_cohorts("1_manifest/COHORT/scans.tsv"),
         quality=of_cohorts("2_preprocess/COHORT/quality.tsv"),
+        file=split_file,
     output:
         splits=f"{RESULTS}/3_pairs/splits.tsv",
         pairs=f"{RESULTS}/3_pairs/pairs.tsv",
+        funnel=f"{RESULTS}/3_pairs/funnel.tsv",
     log:
         f"{RESULTS}/logs/pairs.log",
     benchmark:
@@ -23,6 +26,6 @@ rule pairs:
         code=code_of("pairs"),
         out=folder_of_output,
     message:
-        "pairs: sources, targets and subject-level splits"
+        "pairs: sources, targets and splits by person"
     shell:
         "python -m brainlapse pairs --scans {input.scans:q} --quality {input.quality:q} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

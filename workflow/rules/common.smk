@@ -62,9 +62,18 @@ def download(cohort):
         raise WorkflowError(
             f"cohorts.{cohort}.root: there are no data in {root}. Put everything you downloaded there "
             "(for ADNI: the image collection and its CSV from ida.loni.usc.edu, after ADNI has approved your "
-            "application), or set the key to where they lie. `make demo` needs no data."
+            "application; docs/data.md has the steps for each study), or set the key to where they lie. "
+            "`make demo` needs no data."
         )
-    return download_of(root)
+    if Path(RESULTS).resolve().is_relative_to(Path(root).resolve()):
+        raise WorkflowError(
+            f"results: {RESULTS} lies in {root}, the download of {cohort}, where each result would count as "
+            "new data. Let `results` lie elsewhere."
+        )
+    try:
+        return download_of(root)
+    except Refused as refusal:
+        raise WorkflowError(f"cohorts.{cohort}.root: {refusal}")
 
 
 DOWNLOADS = {cohort: download(cohort) for cohort in COHORTS}
@@ -89,6 +98,13 @@ def _images_by_subject(path, changed):
     with open(path, encoding="utf-8", newline="") as table:
         for row in csv.DictReader(table, delimiter="\t"):
             images[row["subject"]].append(row["image"])
+    unpacked = os.path.join(os.path.dirname(path), "files")
+    copies = [i for of in images.values() for i in of if i.startswith(unpacked)]
+    if not all(map(os.path.exists, copies)):
+        raise WorkflowError(
+            f"images that the manifest had unpacked are gone from {unpacked}. Unpack them again: the same "
+            "command with --forcerun manifest."
+        )
     return images
 
 
@@ -109,6 +125,11 @@ def quality_of_subjects(wc):
 
 def of_cohorts(path):
     return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in COHORTS]
+
+
+def split_file(wc):
+    """The user's own table of splits, if the config names one."""
+    return config["splits"].get("file", [])
 
 
 def what_it_is_made_of(wc):

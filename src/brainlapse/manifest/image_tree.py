@@ -1,45 +1,89 @@
-"""The images of an extracted IDA download, found by image id whatever the layout."""
+"""The images of an IDA download, found by image id whatever the layout, in the open or in archives."""
 
-import os
 import re
+from collections import defaultdict
 from datetime import date
-from pathlib import Path
+from itertools import groupby
 
 import pandas as pd
 
-NIFTI = re.compile(r".*_I(\d+)\.nii(\.gz)?", re.IGNORECASE)
-DICOM = re.compile(r".*_I(\d+)\.dcm", re.IGNORECASE)
-SUBJECT = re.compile(r"\d{3}_S_\d{4,5}")
+from brainlapse.manifest.copies import one_of_copies
+from brainlapse.manifest.images import Image
+from brainlapse.manifest.inventory import Download, Item
+
+IMAGE_FILE = re.compile(r"\.(nii|nii\.gz|dcm)$", re.IGNORECASE)
+NUMBER_IN_NAME = re.compile(r"_[ID](\d+)\.(?:nii|nii\.gz|dcm)$", re.IGNORECASE)
+NUMBER_OF_FOLDER = re.compile(r"[ID](\d+)")
 STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)_\d\d_\d\d_\d\d")
 
 
-def find_images(root: Path) -> pd.DataFrame:
-    """Return a row an image: scan (`I…`), subject, stamp (a date, from the folder) and image.
+def find_images(download: Download, subject: re.Pattern) -> tuple[pd.DataFrame, dict[str, Image]]:
+    """Return a row an image, and the images by scan id.
 
-    `image` is the NIfTI file, or the folder of a DICOM series. The number in a
-    file name that looks like a date is the day of processing and is not used.
+    Columns: scan (`I…`, or None where neither file nor folder says), subject,
+    stamp (a date, from the folder), folder (the description as the folder has
+    it), image (its name) and problem (None, or two different files of one
+    image, as one_of_copies tells them). The number in a file name that looks
+    like a date is the day of processing and is not used.
     """
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            nifti, dicom = NIFTI.fullmatch(name), DICOM.fullmatch(name)
-            if nifti:
-                found.append(_row(nifti[1], Path(folder), Path(folder, name)))
-            elif dicom:
-                found.append(_row(dicom[1], Path(folder), Path(folder)))
-                break  # the other slices of the series
-    return pd.DataFrame(found, columns=["scan", "subject", "stamp", "image"])
+    files, nameless = defaultdict(list), []
+    for item in download.items:
+        if IMAGE_FILE.search(item.path):
+            number = _number(item.path)
+            (nameless if number is None else files[number]).append(item)
+    rows, images = [], {}
+    for number, items in files.items():
+        scan = f"I{number}"
+        images[scan], problem = _image_of(scan, items)
+        rows.append(_row(download, scan, images[scan], subject, problem))
+    for item in nameless:
+        rows.append(_row(download, None, Image(item.path, (item,)), subject, None))
+    columns = ["scan", "subject", "stamp", "folder", "image", "problem"]
+    return pd.DataFrame(rows, columns=columns, dtype=object), images
 
 
-def _row(number: str, folder: Path, image: Path) -> dict:
-    stamps = [_date(part) for part in folder.parts if STAMP.match(part)]
-    subjects = [part for part in folder.parts if SUBJECT.fullmatch(part)]
+def _number(path: str) -> int | None:
+    """The image id's digits: from the file's name, else from the nearest folder that is an image id."""
+    found = NUMBER_IN_NAME.search(path)
+    if found:
+        return int(found[1])
+    ids = [NUMBER_OF_FOLDER.fullmatch(part) for part in path.split("/")[-4:-1]]
+    return next((int(part[1]) for part in reversed(ids) if part), None)
+
+
+def _image_of(scan: str, items: list[Item]) -> tuple[Image, str | None]:
+    """The one image that all these files are, or are copies of."""
+    nifti = [item for item in items if not item.path.lower().endswith(".dcm")]
+    if not nifti:
+        return _series(scan, items)
+    chosen, problem = one_of_copies(nifti)
+    return Image(chosen.path, (chosen,)), problem
+
+
+def _series(scan: str, slices: list[Item]) -> tuple[Image, str | None]:
+    """All slices, each file name once; the problem is that of the first slice that has one."""
+    chosen = [one_of_copies(list(copies)) for _, copies in groupby(sorted(slices, key=_name), key=_name)]
+    kept = tuple(item for item, _ in chosen)
+    problem = next((problem for _, problem in chosen if problem), None)
+    return Image(f"{kept[0].path.rpartition('/')[0]}/*_{scan}.dcm", kept, dicom=True), problem
+
+
+def _name(item: Item) -> str:
+    return item.path.rpartition("/")[2]
+
+
+def _row(download: Download, scan, image: Image, subject: re.Pattern, problem: str | None) -> dict:
+    below = image.name.removeprefix(str(download.root)).split("/")
+    people = [part for part in below[:-1] if subject.fullmatch(part)]
+    in_name = re.search(rf"_({subject.pattern})_", below[-1])
+    stamps = [place for place, part in enumerate(below[:-1]) if STAMP.match(part)]
     return {
-        "scan": f"I{int(number)}",
-        "subject": subjects[-1] if subjects else None,
-        "stamp": stamps[-1] if stamps else None,
-        "image": str(image),
+        "scan": scan,
+        "subject": people[0] if people else in_name and in_name[1],
+        "stamp": _date(below[stamps[-1]]) if stamps else None,
+        "folder": below[stamps[-1] - 1] if stamps and stamps[-1] else None,
+        "image": image.name,
+        "problem": problem,
     }
 
 

@@ -1,25 +1,23 @@
-"""The proof that nobody is in two splits; without it no table is written."""
-
-import re
+"""Proof that nobody is in two splits; without it no table is written."""
 
 import pandas as pd
 
 from brainlapse.errors import Refused
+from brainlapse.pairs.persons import persons
+
+SHOWN = 10  # of the people whom the message names
 
 
-def check_no_leakage(splits: pd.DataFrame, pairs: pd.DataFrame) -> None:
+def check_no_leakage(splits: pd.DataFrame, pairs: pd.DataFrame, people_of: dict[str, str]) -> None:
     """Raise Refused if a person is in two splits, or a pair in another split than its person.
 
-    A person is told across cohorts and spellings: see `person_of`.
+    `people_of` gives each cohort's namespace of ids; a person is told across
+    cohorts, phases and spellings (persons.person_of).
     """
-    people = splits.assign(person=splits["subject"].map(person_of))
+    people = splits.assign(person=persons(splits, people_of))
     several = people.groupby("person")["split"].transform("nunique") > 1
     if several.any():
-        shown = "; ".join(f"{r.subject} of {r.cohort} in {r.split}" for r in people[several].itertuples())
-        raise Refused(
-            f"the same person is in two splits: {shown}. Take the person out of one cohort, or give both "
-            "cohorts the role `external`."
-        )
+        raise Refused(_told(people[several]))
     of_subject = pairs[["cohort", "subject", "split"]].drop_duplicates()
     if len(of_subject.merge(splits)) != len(of_subject):
         raise Refused(
@@ -27,7 +25,13 @@ def check_no_leakage(splits: pd.DataFrame, pairs: pd.DataFrame) -> None:
         )
 
 
-def person_of(subject: str) -> str:
-    """One spelling for all spellings of a subject id: `sub-ADNI002S0295` and `002_S_0295` are `002S0295`."""
-    plain = re.sub(r"[^0-9A-Za-z]", "", subject.removeprefix("sub-")).upper()
-    return re.sub(r"^ADNI(?=\d{3}S\d{4,5}$)", "", plain)
+def _told(people: pd.DataFrame) -> str:
+    each = [
+        ", ".join(f"{row.subject} of {row.cohort} in {row.split}" for row in same.itertuples())
+        for _, same in people.groupby("person")
+    ]
+    more = f"; and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
+    return (
+        f"the same person is in two splits: {'; '.join(each[:SHOWN])}{more}. Put them in test with "
+        "splits.file, take them out of one cohort, or give both cohorts one role."
+    )

@@ -1,76 +1,101 @@
-"""Training, validation and test people: stratified by diagnosis, from the seed alone."""
+"""Who is training, validation and test: exact, stratified, and steady while a study grows.
 
-import hashlib
+No rule that looks at the people alone can give exact counts and move nobody
+when somebody is added. So each run is told where people were after the last
+one (memory.py), and only changes what must change:
+
+- whoever was there keeps their split; newcomers fill what the counts lack;
+- where somebody left and nobody new fills the place, a person of a later split
+  moves up: from test or validation into training, or from test into
+  validation. Never the other way round: a person who was trained on is not
+  tested afterwards, except that
+- where one who had left comes back, and keeps the split they had, the one who
+  moved up for them moves back: an edit that is undone is undone altogether.
+
+Without a memory the splits depend on the people, the seed and the counts alone.
+"""
+
 import logging
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from brainlapse.errors import Refused
+from brainlapse.pairs.amounts import SPLITS
+from brainlapse.pairs.dealing import deal, stratified
 
 log = logging.getLogger(__name__)
 
-# 1,239 people of the paper, 1,125 of them for training, and this split of the rest.
-_PAPER_PARTS = {"train": 1125, "validation": 14, "test": 100}
+
+@dataclass(frozen=True)
+class Place:
+    """A person's split, the one they were dealt if they moved up since, and whether the last run had them."""
+
+    split: str
+    was: str | None = None
+    here: bool = True
 
 
-def split_subjects(people: pd.DataFrame, amounts: dict, seed: int) -> pd.DataFrame:
-    """Return cohort, subject, split for every person; people of external cohorts are all in test.
+def split_people(
+    people: pd.DataFrame, places: dict[str, int], seed: int, remembered: dict[str, Place]
+) -> dict[str, Place]:
+    """Return everybody's place after this run: those of `people`, and those remembered who are not `here`.
 
-    `people` has cohort, subject, diagnosis (may be missing) and external.
-    `amounts` says for each split a count, a fraction or `rest`. Each split has
-    the mix of diagnoses of the whole study as nearly as counts allow, and the
-    order of the rows does not matter.
+    `people` has a row a person: the person as index, `diagnosis`, `sex` and
+    `age_years` at the first scan, each of which may be missing. `places` says
+    how many of them each split takes and adds up to their number. The order of
+    the rows does not matter.
     """
-    study = people[~people["external"]]
-    ordered = study.loc[_stratified_order(study, seed)]
-    counts = split_counts(len(study), amounts)
-    splits = [split for split, count in counts.items() for _ in range(count)]
-    external = people[people["external"]].assign(split="test")
-    both = pd.concat([ordered.assign(split=splits), external])
-    return both.sort_values(["cohort", "subject"])[["cohort", "subject", "split"]].reset_index(drop=True)
+    strata = stratified(people, seed)
+    now = {person: remembered[person] for person in strata if person in remembered}
+    now |= _moved_back(now, places)
+    dealt = deal(strata, places, {person: place.split for person, place in now.items()})
+    now = {person: now.get(person, Place(dealt[person])) for person in strata}
+    left = Counter(place.split for person, place in remembered.items() if place.here and person not in now)
+    for split in SPLITS[:-1]:
+        now |= _moved_up(now, strata, places, split, left[split])
+    _tell(now, places)
+    away = {person: replace(place, here=False) for person, place in remembered.items() if person not in now}
+    return away | {person: replace(place, here=True) for person, place in now.items()}
 
 
-def split_counts(total: int, amounts: dict) -> dict[str, int]:
-    """How many of `total` people go to train, validation and test; they add up to `total`.
+def _moved_back(now: dict[str, Place], places: dict[str, int]) -> dict[str, Place]:
+    """Those who had moved up into a split that is too full, one for each who came back to it."""
+    back = {}
+    for split in SPLITS[:-1]:
+        returned = sum(place.split == split and not place.here for place in now.values())
+        moved_up = [person for person, place in now.items() if place.split == split and place.was]
+        number = max(0, min(returned, _filled(now)[split] - places[split]))
+        back |= {person: Place(now[person].was) for person in moved_up[:number]}
+    return back
 
-    If the study has too few people for the counts asked for, the proportions
-    of the paper are used instead and a warning says so.
-    """
-    counts = {split: _count(amount, total) for split, amount in amounts.items() if amount != "rest"}
-    rest = [split for split, amount in amounts.items() if amount == "rest"]
-    left = total - sum(counts.values())
-    if len(rest) > 1 or (not rest and left != 0 and all(isinstance(a, int) for a in amounts.values())):
-        raise Refused(f"splits: exactly one of train, validation and test must be `rest`, not {amounts}.")
-    counts[rest[0] if rest else "train"] = left + (0 if rest else counts["train"])
-    if min(counts["train"], counts["test"]) < 1 or counts["validation"] < 0:
-        counts = _in_proportion(total)
+
+def _moved_up(
+    now: dict[str, Place], strata: dict[str, tuple], places: dict[str, int], split: str, left: int
+) -> dict[str, Place]:
+    """As many as the split lacks, but no more than left it, from later splits that have too many."""
+    moved = {}
+    for donor in reversed(SPLITS[SPLITS.index(split) + 1 :]):
+        filled = _filled(now | moved)
+        number = min(places[split] - filled[split], left - len(moved), filled[donor] - places[donor])
+        if number > 0:
+            members = {person: strata[person] for person, place in now.items() if place.split == donor}
+            chosen = deal(members, {split: number, donor: len(members) - number}, {})
+            up = [person for person in members if chosen[person] == split]
+            moved |= {person: Place(split, was=now[person].was or donor) for person in up}
+    return moved
+
+
+def _filled(now: dict[str, Place]) -> Counter:
+    return Counter(place.split for place in now.values())
+
+
+def _tell(now: dict[str, Place], places: dict[str, int]) -> None:
+    filled = {split: _filled(now)[split] for split in places}
+    if filled != places:
         log.warning(
-            "splits: %d people are too few for %s; as in the paper's proportions: %s", total, amounts, counts
+            "splits: %s people, where the config asks for %s: those who were there keep their split. "
+            "Remove splits_memory.tsv and splits.tsv to deal everybody anew",
+            filled,
+            places,
         )
-    return {split: counts[split] for split in ("train", "validation", "test")}
-
-
-def _count(amount: int | float, total: int) -> int:
-    return amount if isinstance(amount, int) else round(amount * total)
-
-
-def _in_proportion(total: int) -> dict[str, int]:
-    whole = sum(_PAPER_PARTS.values())
-    test = max(1, round(total * _PAPER_PARTS["test"] / whole))
-    validation = round(total * _PAPER_PARTS["validation"] / whole)
-    return {"train": total - validation - test, "validation": validation, "test": test}
-
-
-def _stratified_order(people: pd.DataFrame, seed: int) -> pd.Index:
-    """Shuffled inside each diagnosis, then dealt so that any prefix has the whole's mix."""
-    chance = people.apply(lambda row: _chance(seed, row["cohort"], row["subject"]), axis=1)
-    stratum = people["diagnosis"].fillna("unknown")
-    place = chance.groupby(stratum).rank() - 0.5
-    share = place / stratum.map(stratum.value_counts())
-    return pd.DataFrame({"share": share, "chance": chance}).sort_values(["share", "chance"]).index
-
-
-def _chance(seed: int, cohort: str, subject: str) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the person."""
-    digest = hashlib.sha256(f"{seed}/{cohort}/{subject}".encode()).digest()
-    return int.from_bytes(digest[:7], "big") / 256**7

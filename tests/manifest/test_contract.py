@@ -1,0 +1,33 @@
+"""What every reader of COHORTS promises, whatever study it reads."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brainlapse import config as study
+from brainlapse.errors import Refused
+from brainlapse.manifest import COHORTS
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_the_schema_offers_the_readers_that_there_are():
+    schema = yaml.safe_load(study.SCHEMA.read_text(encoding="utf-8"))
+    reader = schema["properties"]["cohorts"]["additionalProperties"]["properties"]["reader"]
+    assert set(reader["enum"]) == set(COHORTS)
+
+
+@pytest.mark.parametrize("reader", COHORTS)
+def test_a_folder_that_holds_nothing_of_the_study_is_refused_in_words(run, tmp_path, reader):
+    root = tmp_path / "empty"
+    root.mkdir()
+    (root / "notes.txt").write_text("nothing of use\n")
+    with pytest.raises(Refused, match=str(root)):
+        run(root, reader=reader)
+
+
+@pytest.mark.parametrize("reader", COHORTS)
+def test_the_docs_say_what_to_download(reader):
+    said = (PROJECT / "docs" / "data.md").read_text(encoding="utf-8")
+    assert reader == "phantom" or f"`reader: {reader}`" in said
