@@ -59,6 +59,22 @@ def test_no_folder_is_walked_twice(tmp_path):
     assert names(tmp_path) == ["z/scan.nii"]  # the folder's own place, not the link that sorts before it
 
 
+def test_a_folder_that_two_links_reach_is_met_once(tmp_path):
+    write(tmp_path / "disk" / "deep" / "scan.nii")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a").symlink_to(tmp_path / "disk" / "deep")
+    (root / "b").symlink_to(tmp_path / "disk")  # holds what `a` leads to
+    (root / "c").symlink_to(tmp_path / "disk" / "deep")
+    assert names(root) == ["a/scan.nii"]
+
+
+def test_a_link_into_a_folder_that_is_hidden_is_followed(tmp_path):
+    write(tmp_path / ".store" / "scan.nii")
+    (tmp_path / "ADNI").symlink_to(tmp_path / ".store")
+    assert names(tmp_path) == ["ADNI/scan.nii"]
+
+
 def test_a_root_may_be_a_link(tmp_path):
     write(tmp_path / "disk" / "scan.nii")
     (tmp_path / "root").symlink_to(tmp_path / "disk")

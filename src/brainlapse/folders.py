@@ -35,14 +35,12 @@ def files_under(root: str | Path) -> Iterator[File]:
     before a link to it. Hidden names and links to nothing are left out.
     Raises Refused for what cannot be read.
     """
-    seen: set[tuple[int, int]] = set()
-    starts = [str(Path(root))]
+    starts, walked = [str(Path(root))], set()
     for start in starts:  # grows by each link to a folder
-        try:
-            status = os.stat(start)
-        except OSError as error:
-            raise unreadable(start, error) from None
-        yield from _walk(start, status, seen, starts)
+        place = os.path.realpath(start)
+        if not _was_met(place, walked):
+            walked.add(place)
+            yield from _walk(start, place, walked, starts)
 
 
 def is_hidden(name: str) -> bool:
@@ -50,26 +48,33 @@ def is_hidden(name: str) -> bool:
     return name in _NOT_THE_STUDYS or (name[:1] == "." and name not in (".", ".."))
 
 
-def _walk(start: str, status: os.stat_result, seen: set, links: list[str]) -> Iterator[File]:
-    waiting = [(start, status)]
+def _was_met(place: str, walked: set[str]) -> bool:
+    """Whether a folder lies in one that was walked, and not where the walk does not look."""
+    while place not in walked:
+        place, name = os.path.split(place)
+        if not name or is_hidden(name):
+            return False
+    return True
+
+
+def _walk(start: str, place: str, walked: set[str], links: list[str]) -> Iterator[File]:
+    """The files of a folder that lies at `place`; links to folders are put at the end of `links`."""
+    waiting = [start]
     while waiting:
-        folder, status = waiting.pop()
-        # One question to the disk for each name: a study has hundreds of thousands.
-        if (status.st_dev, status.st_ino) in seen:
+        folder = waiting.pop()
+        if folder != start and place + folder[len(start) :] in walked:
             continue
-        seen.add((status.st_dev, status.st_ino))
         below = []
         for entry in _entries(folder):
-            status = _status(entry)
-            if status is None:
+            # A folder costs no further question to the disk: a study has hundreds of thousands.
+            if entry.is_dir(follow_symlinks=False):
+                below.append(entry.path)
                 continue
-            if not stat.S_ISDIR(status.st_mode):
-                if stat.S_ISREG(status.st_mode):  # a pipe or a socket is no file
-                    yield File(entry.path, status.st_size, status.st_mtime_ns)
-            elif entry.is_symlink():
+            status = _status(entry)
+            if status and stat.S_ISREG(status.st_mode):  # a pipe or a socket is no file
+                yield File(entry.path, status.st_size, status.st_mtime_ns)
+            elif status and stat.S_ISDIR(status.st_mode):
                 links.append(entry.path)
-            else:
-                below.append((entry.path, status))
         waiting.extend(reversed(below))
 
 

@@ -33,10 +33,17 @@ def choose(
             break
         new = bring({scan: images[scan] for scan in wanted}, download, threads)
         brought |= new
+        if not any(map(_tells, new.values())):
+            break
         rows = _learnt(rows, new)
     paths = {scan: str(one.path) for scan, one in brought.items() if one.path}
     kept = chosen["reason"].isna()
     return chosen.assign(image=chosen["image"].where(~kept, chosen["scan"].map(paths)))
+
+
+def _tells(one: Brought) -> bool:
+    """Whether fetching told anything that could change the choice."""
+    return any((one.problem, one.acquired, one.field_strength_t, one.manufacturer))
 
 
 def _learnt(rows: pd.DataFrame, brought: dict[str, Brought]) -> pd.DataFrame:

@@ -15,6 +15,8 @@ def one_of_copies(items: list[Item]) -> tuple[Item, str | None]:
     is used. Two files in the open, or two in archives, that differ in size
     are no copies: the problem names both. The order of the items does not matter.
     """
+    if len(items) == 1:
+        return items[0], None
     items = sorted(items, key=lambda item: (_is_gzipped(item), item.archive or "", item.path))
     same = [item for item in items if _is_gzipped(item) == _is_gzipped(items[0])]
     unpacked, packed = [i for i in same if not i.archive], [i for i in same if i.archive]

@@ -74,17 +74,22 @@ def _name(item: Item) -> str:
 
 def _row(download: Download, scan, image: Image, subject: re.Pattern, problem: str | None) -> dict:
     below = image.name.removeprefix(str(download.root)).split("/")
-    people = [part for part in below[:-1] if subject.fullmatch(part)]
-    in_name = re.search(rf"_({subject.pattern})_", below[-1])
     stamps = [place for place, part in enumerate(below[:-1]) if STAMP.match(part)]
     return {
         "scan": scan,
-        "subject": people[0] if people else in_name and in_name[1],
+        "subject": _subject(below, subject),
         "stamp": _date(below[stamps[-1]]) if stamps else None,
         "folder": below[stamps[-1] - 1] if stamps and stamps[-1] else None,
         "image": image.name,
         "problem": problem,
     }
+
+
+def _subject(below: list[str], form: re.Pattern) -> str | None:
+    """Whose folder it is, else whose name the file bears."""
+    folder = next(filter(form.fullmatch, below[:-1]), None)
+    in_name = folder is None and re.search(rf"_({form.pattern})_", below[-1])
+    return in_name[1] if in_name else folder
 
 
 def _date(part: str) -> date | None:
