@@ -28,7 +28,10 @@ def results(tmp_path_factory):
     manifest = results / "1_manifest" / COHORT
     funnel = pd.DataFrame({"cohort": COHORT, "step": ["files", "T1"], "rows": [90, 48], "subjects": [20, 16]})
     tables.write(funnel, manifest / "funnel.tsv", tables.FUNNEL)
-    rejected = pd.DataFrame({"cohort": COHORT, "reason": ["<i>no T1</i>"] * 3})
+    steps = ["scans of the manifest", "accepted by preprocessing", "pairs"]
+    of_pairs = pd.DataFrame({"cohort": COHORT, "step": steps, "rows": [48, 48, 48], "subjects": 16})
+    tables.write(of_pairs, results / "3_pairs" / "funnel.tsv", tables.FUNNEL)
+    rejected = pd.DataFrame({"cohort": COHORT, "step": "T1", "reason": ["<i>no T1</i>"] * 42})
     tables.write(rejected.reindex(columns=tables.REJECTED.names), manifest / "rejected.tsv", tables.REJECTED)
     for model in ("brainlapse", "paper"):
         (results / "4_train" / model).mkdir(parents=True)
@@ -106,6 +109,14 @@ def test_the_numbers_are_those_of_the_comparisons(html, results):
     assert f"{row['value']:.3f}<small>[{row['value_low']:.3f}, {row['value_high']:.3f}]</small>" in html
     assert f"+{row['gain']:.4f}" in html
     assert "it is better than copying the source" in html
+
+
+def test_the_flow_from_the_download_to_the_splits_is_drawn_and_told(html):
+    alt = next(p["alt"] for p in _Resources(html).pictures if p["alt"].startswith("Flow of the cohort"))
+    assert "files: 90 rows of 20 people; T1: 48 scans of 16 people; pairs: 48 pairs of 16 people" in alt
+    assert "train: 12 people, 36 pairs; validation: 0 people, 0 pairs; test: 4 people, 12 pairs" in alt
+    assert "&lt;i&gt;no T1&lt;/i&gt;: 42" in html
+    assert "scans of the manifest" not in html
 
 
 def test_a_worse_model_is_called_worse(results, tmp_path):

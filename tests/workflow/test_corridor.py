@@ -19,6 +19,7 @@ TABLES = [
     ("1_manifest/adni", tables.SCANS), ("1_manifest/adni", tables.REJECTED),
     ("1_manifest/adni", tables.FUNNEL),
     ("2_preprocess/adni", tables.QUALITY), ("3_pairs", tables.SPLITS), ("3_pairs", tables.PAIRS),
+    ("3_pairs", tables.FUNNEL),
     ("5_sample/brainlapse/adni", tables.REQUESTS), ("5_sample/brainlapse/adni", tables.SAMPLES),
     ("6_evaluate", tables.SCORES), ("6_evaluate", tables.COMPARISONS), ("6_evaluate", tables.DISTRIBUTIONS),
 ]  # fmt: skip

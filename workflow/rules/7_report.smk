@@ -7,7 +7,10 @@ rule report:
         f"{RESULTS}/6_evaluate/comparisons.tsv",
         f"{RESULTS}/6_evaluate/distributions.tsv",
         f"{RESULTS}/3_pairs/splits.tsv",
+        f"{RESULTS}/3_pairs/pairs.tsv",
+        f"{RESULTS}/3_pairs/funnel.tsv",
         of_cohorts("1_manifest/COHORT/funnel.tsv"),
+        of_cohorts("1_manifest/COHORT/rejected.tsv"),
         of_cohorts("2_preprocess/COHORT/quality.tsv"),
         expand(f"{RESULTS}/4_train/{{model}}/log.jsonl", model=study.trained(config)),
     output:

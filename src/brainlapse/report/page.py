@@ -9,7 +9,7 @@ from brainlapse.report import people
 from brainlapse.report.caveats import caveats
 from brainlapse.report.contact import contact_sheet
 from brainlapse.report.examples import RULE, Example, examples
-from brainlapse.report.figures import curves, gains, sweep, ventricles
+from brainlapse.report.figures import consort, curves, gains, sweep, ventricles
 from brainlapse.report.numbers import IMAGE_CELLS, VOLUME_CELLS, distance_table, score_table
 from brainlapse.report.pictures import example_picture
 from brainlapse.report.provenance import versions
@@ -27,16 +27,11 @@ def render(study: Study, settings: dict) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     cohorts = [_cohort(study, cohort, settings.get("primary", PRIMARY)) for cohort in study.cohorts]
-    accepted, scans = people.accepted_share(study)
     return environment.get_template("page.html.j2").render(
         title=settings["title"],
         cohorts=cohorts,
         curves=curves.draw(study.journals),
-        funnels=people.funnels(study),
-        rejected=people.rejected(study),
-        quarantined=people.quarantined(study),
-        accepted=accepted,
-        preprocessed=scans,
+        flows=[(flow, consort.draw(flow), consort.describe(flow)) for flow in people.flows(study)],
         splits=people.splits(study),
         contact=contact_sheet(study),
         caveats=caveats(study, settings["config"]),
