@@ -7,8 +7,6 @@ import pytest
 
 from brainlapse import manifest, tables
 
-SELECTION = {"images": "original", "same_visit_days": 45, "diagnosis_window_days": 183}
-
 
 @pytest.fixture
 def run(tmp_path):
@@ -16,11 +14,8 @@ def run(tmp_path):
 
     def run_manifest(root: Path, out: Path | None = None, **settings) -> dict:
         out = out or tmp_path / "out"
-        known = {"reader": "adni", "root": str(root), "role": "external", "columns": {}}
-        selection = {**SELECTION, **settings.pop("selection", {})}
-        options = argparse.Namespace(
-            cohort="study", settings={**known, **settings, "selection": selection}, out=out, threads=2
-        )
+        known = {"reader": "adni", "root": str(root), "role": "external"}
+        options = argparse.Namespace(cohort="study", settings={**known, **settings}, out=out, threads=2)
         manifest.run(options)
         kinds = (tables.SCANS, tables.REJECTED, tables.FUNNEL)
         return {kind.name.partition(".")[0]: tables.read(out / kind.name, kind) for kind in kinds}

@@ -428,3 +428,9 @@ def test_dicom_series_in_the_open_and_in_zips_are_converted_and_their_dates_chec
     assert all(nib.load(image).shape == (16, 16, 12) for image in scans["image"])
     row = found["rejected"].set_index("scan").loc["I3"]
     assert row["reason"] == selection.DATES_DISAGREE and "2014-01-09" in row["detail"]
+
+
+def test_a_download_may_lie_below_a_folder_of_any_name(run, root, tmp_path):
+    (tmp_path / "truth").mkdir()
+    moved = root.rename(tmp_path / "truth" / "my adni #1 (ü)")
+    assert list(run(moved)["scans"]["scan"]) == ["I1", "I3", "I6", "I7"]

@@ -7,7 +7,7 @@ import yaml
 
 from brainlapse import config as study
 from brainlapse.errors import Refused
-from brainlapse.manifest import COHORTS
+from brainlapse.manifest import COHORTS, DEFAULTS
 
 PROJECT = Path(__file__).parents[2]
 
@@ -16,6 +16,13 @@ def test_the_schema_offers_the_readers_that_there_are():
     schema = yaml.safe_load(study.SCHEMA.read_text(encoding="utf-8"))
     reader = schema["properties"]["cohorts"]["additionalProperties"]["properties"]["reader"]
     assert set(reader["enum"]) == set(COHORTS)
+
+
+def test_what_a_command_may_leave_out_is_what_the_config_would_say():
+    cohorts, models = {"c": {"reader": "adni", "root": "r"}}, {"m": {"family": "regression"}}
+    config = study.complete({"cohorts": cohorts, "models": models})
+    said = study.manifest_settings(config, "c")
+    assert {key: said[key] for key in DEFAULTS} == DEFAULTS
 
 
 @pytest.mark.parametrize("reader", COHORTS)

@@ -43,6 +43,12 @@ COLUMNS = (
     "reason",  # why it cannot be used, or None
     "detail",  # what was seen
 )
+# What a command by hand may leave out: the defaults of the config's schema (a test compares).
+DEFAULTS = {
+    "role": "study",
+    "columns": {},
+    "selection": {"images": "original", "same_visit_days": 45, "diagnosis_window_days": 183},
+}
 FEWEST_PEOPLE = 3  # with fewer a study cannot be split into training and test
 
 log = logging.getLogger(__name__)
@@ -50,7 +56,7 @@ log = logging.getLogger(__name__)
 
 def run(options) -> None:
     """Read one cohort, choose its scans, and write the three tables and the list of image ids."""
-    settings = {**options.settings, "cohort": options.cohort}
+    settings = _completed(options.settings) | {"cohort": options.cohort}
     download = Download(settings["root"], options.out / "files")
     rows, images = COHORTS[settings["reader"]](download, settings)
     rows = pd.concat([_whole(rows), _unsafe(download)], ignore_index=True).assign(cohort=options.cohort)
@@ -60,6 +66,11 @@ def run(options) -> None:
     scans = rows[rows["reason"].isna()]
     _refuse_too_few(scans, steps, settings)
     _write(rows, settle_oddities(scans), steps, options.out)
+
+
+def _completed(settings: dict) -> dict:
+    selection = DEFAULTS["selection"] | settings.get("selection", {})
+    return DEFAULTS | settings | {"selection": selection}
 
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:

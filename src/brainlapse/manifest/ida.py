@@ -65,10 +65,10 @@ def read(
 
 
 def _tables(download: Download) -> dict[str, pd.DataFrame]:
-    """Every table by its path; a text file that is no table (a README) is none."""
-    tables = {}
+    """Every table by its path; a text file that is no table (a README) is none, nor is the phantom's truth."""
+    tables, truth = {}, f"{download.root}/truth/"
     for item in download.items:
-        if is_table(item.path) and "/truth/" not in item.path:
+        if is_table(item.path) and not item.path.startswith(truth):
             try:
                 tables[item.path] = read_table(download.read(item), item.path, extra_cells=True)
             except Refused:
