@@ -65,7 +65,7 @@ def read(
 
 
 def _tables(download: Download) -> dict[str, pd.DataFrame]:
-    """Every table by its path; a text file that is no table (a README) is none, nor is the phantom's truth."""
+    """Every table by its path; not text files that are no tables (README), nor the phantom's truth."""
     tables, truth = {}, f"{download.root}/truth/"
     for item in download.items:
         if is_table(item.path) and not item.path.startswith(truth):
