@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from brainlapse.manifest.dates import parse_dates
-from brainlapse.manifest.ida_people import DAYS_PER_YEAR, VISITS, People, ordinals, refuse_snapshots
+from brainlapse.manifest.ida_people import VISITS, People, ordinals, refuse_snapshots
 from brainlapse.manifest.study_table import column
+from brainlapse.manifest.units import DAYS_PER_YEAR
 
 # The headers by which a table is known; all must be there. The first kind that fits counts.
 KINDS = {

@@ -6,8 +6,8 @@ import pandas as pd
 
 from brainlapse.manifest.bids_columns import Asked, of_person, of_session
 from brainlapse.manifest.bids_tables import Said, numbers
-from brainlapse.manifest.bids_times import DAYS_PER_YEAR
 from brainlapse.manifest.study_table import plain
+from brainlapse.manifest.units import DAYS_PER_YEAR
 
 OLDEST_YEARS = 120
 SHOWN = 30  # of the words that are not known

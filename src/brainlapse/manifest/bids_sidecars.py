@@ -13,8 +13,7 @@ import pandas as pd
 from brainlapse.manifest.bids_files import Found
 from brainlapse.manifest.bids_names import entities
 from brainlapse.manifest.inventory import Download
-
-STRONGEST_T = 30
+from brainlapse.manifest.units import STRONGEST_T
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from brainlapse.manifest.bids_columns import Asked, headers_there, of_session
 from brainlapse.manifest.bids_images import ONE_SESSION
 from brainlapse.manifest.bids_tables import Said, numbers, told_of
 from brainlapse.manifest.inventory import Download
+from brainlapse.manifest.units import DAYS_PER_YEAR
 
-DAYS_PER_YEAR = 365.25
 YEARS = range(1600, 2080)  # BIDS shifts dates before 1925; what lies outside is a slip
 MOST_YEARS = 100
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from brainlapse.errors import Refused
 from brainlapse.manifest.clinical import nearest
+from brainlapse.manifest.units import DAYS_PER_YEAR
 
-DAYS_PER_YEAR = 365.25
 ENROLMENT = {
     "CN": "CN", "SMC": "CN", "NL": "CN", "HC": "CN", "MCI": "MCI", "EMCI": "MCI", "LMCI": "MCI",
     "AD": "AD", "DEMENTIA": "AD",

@@ -15,6 +15,7 @@ import yaml
 
 from brainlapse.manifest.dates import MISSING, parse_dates
 from brainlapse.manifest.study_table import column
+from brainlapse.manifest.units import STRONGEST_T
 
 NEEDED = ("scan", "subject", "description")  # without these a table speaks of no image
 CELLS = (
@@ -22,7 +23,6 @@ CELLS = (
     "field_strength", "manufacturer", "protocol",
 )  # fmt: skip
 IMAGE = re.compile(r"([ID]?)0*(\d+)", re.IGNORECASE)
-STRONGEST_T = 30
 
 
 @cache

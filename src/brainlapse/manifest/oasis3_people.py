@@ -5,9 +5,9 @@ import logging
 import pandas as pd
 
 from brainlapse.manifest.clinical import nearest
-from brainlapse.manifest.ida_people import DAYS_PER_YEAR
 from brainlapse.manifest.oasis3_diagnosis import clinical_days
 from brainlapse.manifest.oasis3_tables import cells_of, has, numbers_of, without_snapshots
+from brainlapse.manifest.units import DAYS_PER_YEAR
 
 NAMED = 5  # of those that a warning counts
 OLDEST_YEARS = 120

@@ -4,7 +4,8 @@ import logging
 
 import pandas as pd
 
-DAYS_PER_YEAR = 365.25
+from brainlapse.manifest.units import DAYS_PER_YEAR
+
 AGE_TOLERANCE_YEARS = 1.5  # ages in whole years may be off by one
 NAMED = 5  # of those that a warning counts
 
