@@ -39,9 +39,10 @@ format: environments
 	$(WORKFLOW)/bin/ruff format .
 	$(WORKFLOW)/bin/snakefmt Snakefile workflow/rules
 
-# Plans a study of ADNI's size, and measures how well the demo's follow-ups were aligned.
+# Plans a study of ADNI's size, reads a download of 100,000 images, and measures the demo's alignment.
 bench: demo
 	$(STAGES)/bin/python benchmarks/plan.py --folder $$(mktemp -d)/plan
+	PYTHONPATH=tests/manifest $(STAGES)/bin/python benchmarks/manifest.py --folder $$(mktemp -d)/manifest
 	$(STAGES)/bin/python benchmarks/followup_alignment.py --results results/demo
 
 environments: $(WORKFLOW)/installed $(STAGES)/installed
