@@ -434,3 +434,11 @@ def test_a_download_may_lie_below_a_folder_of_any_name(run, root, tmp_path):
     (tmp_path / "truth").mkdir()
     moved = root.rename(tmp_path / "truth" / "my adni #1 (ü)")
     assert list(run(moved)["scans"]["scan"]) == ["I1", "I3", "I6", "I7"]
+
+
+def test_files_that_no_reader_looks_at_are_counted_by_kind(run, root, caplog):
+    for name in ("scan_I77.img", "scan_I77.hdr", "manual.pdf"):
+        (root / name).write_bytes(b"x")
+    with caplog.at_level("INFO"):
+        run(root)
+    assert "3 files are neither tables nor images" in caplog.text and ".img: 1" in caplog.text

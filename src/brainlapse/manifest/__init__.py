@@ -1,12 +1,14 @@
 """Stage 1: a study's own tables, images and archives → scans.tsv, rejected.tsv and funnel.tsv."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from brainlapse import tables
 from brainlapse.errors import Refused
+from brainlapse.folders import SIDE_FILES, TABLES
 from brainlapse.manifest import adni, aibl, bids, oasis3
 from brainlapse.manifest.choosing import choose
 from brainlapse.manifest.inventory import Download
@@ -49,6 +51,7 @@ DEFAULTS = {
     "columns": {},
     "selection": {"images": "original", "same_visit_days": 45, "diagnosis_window_days": 183},
 }
+LOOKED_AT = (*TABLES, *SIDE_FILES, ".nii", ".nii.gz", ".dcm")
 FEWEST_PEOPLE = 3  # with fewer a study cannot be split into training and test
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ def run(options) -> None:
     """Read one cohort, choose its scans, and write the three tables and the list of image ids."""
     settings = _completed(options.settings) | {"cohort": options.cohort}
     download = Download(settings["root"], options.out / "files")
+    _tell_others(download)
     rows, images = COHORTS[settings["reader"]](download, settings)
     rows = pd.concat([_whole(rows), _unsafe(download)], ignore_index=True).assign(cohort=options.cohort)
     rows = choose(rows, images, download, settings["selection"]["same_visit_days"], options.threads)
@@ -82,6 +86,15 @@ def _unsafe(download: Download) -> pd.DataFrame:
     """A row for each member of an archive that was left where it is."""
     found = pd.DataFrame(download.unsafe, columns=["image", "detail"], dtype=object)
     return _whole(found.assign(reason=UNSAFE))
+
+
+def _tell_others(download: Download) -> None:
+    """Say what kinds of files no reader looks at: Analyze images, documents, archives in archives."""
+    others = [item.path for item in download.items if not item.path.lower().endswith(LOOKED_AT)]
+    kinds = Counter(Path(path).suffix.lower() or "no suffix" for path in others)
+    if kinds:
+        told = ", ".join(f"{kind}: {count}" for kind, count in kinds.most_common(10))
+        log.info("manifest: %d files are neither tables nor images that can be read (%s)", len(others), told)
 
 
 def _tell(steps: pd.DataFrame) -> None:
