@@ -442,3 +442,16 @@ def test_files_that_no_reader_looks_at_are_counted_by_kind(run, root, caplog):
     with caplog.at_level("INFO"):
         run(root)
     assert "3 files are neither tables nor images" in caplog.text and ".img: 1" in caplog.text
+
+
+def test_a_broken_table_that_names_nobody_stops_nothing(run, root, caplog):
+    (root / "prices.csv").write_text("item,price\nsalt,1,2\npepper\n")
+    assert list(run(root)["scans"]["scan"]) == ["I1", "I3", "I6", "I7"]
+    assert "prices.csv, line 2" in caplog.text
+
+
+def test_a_row_with_a_cell_too_many_is_refused_since_its_cells_may_be_shifted(run, root):
+    table = root / "Table_0_3_20_2021.csv"
+    table.write_text(table.read_text().replace('"MPRAGE Repeat"', "MPRAGE, Repeat"))
+    with pytest.raises(Refused, match=r"line \d+: 13 cells under 12 column names"):
+        run(root)

@@ -27,7 +27,7 @@ def read(download: Download, settings: dict) -> tuple[pd.DataFrame, dict[str, Im
 
     Raises Refused for dates that could be read two ways.
     """
-    archive = ida.read(download, settings, SUBJECT, needs_row=False)
+    archive = ida.read(download, settings, SUBJECT, needs_row=False, extra_cells=True)
     people = _people(archive.others, settings.get("date_format"))
     window = settings["selection"]["diagnosis_window_days"]
     return with_people(archive.rows, archive.rows["subject"], people, window), archive.images

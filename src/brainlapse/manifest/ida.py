@@ -40,6 +40,7 @@ def read(
     settings: dict,
     subject: re.Pattern,  # the form of the study's ids
     needs_row: bool = True,  # False: an image can be used that no table names, if its folders say enough
+    extra_cells: bool = False,  # whether rows may have more cells than the header; they are dropped
 ) -> Archive:
     """Merge all that is said of each image and find its files.
 
@@ -47,8 +48,8 @@ def read(
     `age_exact` and `age_whole`. Raises Refused where nothing speaks of images.
     """
     tree, images = find_images(download, subject)
-    tables = _tables(download)
     headers = ida_tables.headers_for(settings["columns"])
+    tables = _tables(download, extra_cells, people=[*headers["subject"], "RID"])
     named = {name for name, table in tables.items() if ida_tables.is_image_table(table, headers)}
     others = {name: table for name, table in tables.items() if name not in named}
     side_files, broken = _side_files(download)
@@ -64,17 +65,32 @@ def read(
     return Archive(pd.concat([rows, _nameless(tree), broken], ignore_index=True), images, others)
 
 
-def _tables(download: Download) -> dict[str, pd.DataFrame]:
-    """Every table by its path; not text files that are no tables (README), nor the phantom's truth."""
+def _tables(download: Download, extra_cells: bool, people: list[str]) -> dict[str, pd.DataFrame]:
+    """Every table by its path but the phantom's truth.
+
+    A file that is no whole table is refused if it could matter, which it can
+    only if it has a column of people; a README has none.
+    """
     tables, truth = {}, f"{download.root}/truth/"
     for item in download.items:
         if is_table(item.path) and not item.path.startswith(truth):
+            data = download.read(item)
             try:
-                tables[item.path] = read_table(download.read(item), item.path, extra_cells=True)
-            except Refused:
-                if not item.path.lower().endswith(".txt"):
+                tables[item.path] = read_table(data, item.path, extra_cells)
+            except Refused as refusal:
+                if _names_people(data, item.path, people):
                     raise
+                log.warning("manifest: not used, and it names nobody: %s", refusal)
     return tables
+
+
+def _names_people(data: bytes, name: str, people: list[str]) -> bool:
+    """Whether the first line is a header with a column of people; yes where it cannot be told."""
+    try:
+        header = read_table(data.splitlines()[0] if data.strip() else data, name)
+    except Refused:
+        return not name.lower().endswith(".txt")
+    return column(header, *people) is not None
 
 
 def _settled_by(tree: pd.DataFrame) -> Callable:
