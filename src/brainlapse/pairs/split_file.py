@@ -116,7 +116,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Each row's line number and cells; the delimiter is the mark that the header holds most often."""
     text = _text(path)
     delimiter = max("\t;,", key=text.partition("\n")[0].count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in rows:
             yield rows.line_num, [cell.strip() for cell in cells]
