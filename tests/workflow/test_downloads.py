@@ -90,7 +90,7 @@ def test_all_four_studies_reach_the_pairs_with_the_intervals_of_their_days(study
     assert set(pairs.loc[pairs["cohort"] != "adni", "split"]) == {"test"}
 
 
-def test_another_zip_leaves_the_others_work_alone(study):
+def test_a_further_file_in_a_download_makes_nobody_again(study):
     root, scans = study.folder / "data/adni", table(study, "1_manifest/adni", tables.SCANS)
     unpacked = [study.folder / image for image in scans["image"] if image.startswith("results/")]
     times = [path.stat().st_mtime_ns for path in unpacked]

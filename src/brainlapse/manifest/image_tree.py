@@ -79,10 +79,18 @@ def _row(download: Download, scan, image: Image, subject: re.Pattern, problem: s
         "scan": scan,
         "subject": _subject(below, subject),
         "stamp": _date(below[stamps[-1]]) if stamps else None,
-        "folder": below[stamps[-1] - 1] if stamps and stamps[-1] else None,
+        "folder": _description(below, stamps, subject),
         "image": image.name,
         "problem": problem,
     }
+
+
+def _description(below: list[str], stamps: list[int], form: re.Pattern) -> str | None:
+    """The folder above the stamp's; without a stamp that below the person's, unless it is an image's."""
+    if stamps:
+        return below[stamps[-1] - 1] if stamps[-1] else None
+    after = next((place + 1 for place, part in enumerate(below[:-2]) if form.fullmatch(part)), None)
+    return None if after is None or NUMBER_OF_FOLDER.fullmatch(below[after]) else below[after]
 
 
 def _subject(below: list[str], form: re.Pattern) -> str | None:
