@@ -140,6 +140,18 @@ QUALITY = Table(
             optional=True,
         ),
         Column("baseline_correlation", "number", "correlation with the subject's first scan", optional=True),
+        Column(
+            "residual",
+            "number",
+            "median absolute difference from the subject's first scan, of the range of 2, well inside the brain",
+            optional=True,
+        ),
+        Column("gain", "number", "factor that brought it to the brightness of the first scan", optional=True),
+        Column("edge_percent", "number", "part of the brain in the grid's outermost layer, %", optional=True),
+        Column("missing_percent", "number", "part of the brain outside the scan, %", optional=True),
+        Column(
+            "picture", "text", "the picture to judge it by, relative to this table's folder", optional=True
+        ),
         Column("image", "text", "the preprocessed volume, relative to this table's folder", optional=True),
         Column("mask", "text", "its brain mask, relative to this table's folder", optional=True),
         Column("packed_row", "integer", "its row in volumes.npy beside this table", optional=True),

@@ -1,6 +1,7 @@
 """The files of a preprocessed scan: their names, after BIDS derivatives, and what is in them."""
 
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,7 +37,14 @@ def write_scan(visit, prepared, baseline, ground, out: Path) -> dict[str, str]:
     picture = qc_picture(prepared.volume, baseline.grid_mask, ground.template_t1, first)
     with whole_file(folder / f"{name}_qc.png") as beside:
         picture.save(beside)
-    return {"image": str(image.relative_to(out)), "mask": str(mask.relative_to(out))}
+    files = {"image": image, "mask": mask, "picture": folder / f"{name}_qc.png"}
+    return {column: str(path.relative_to(out)) for column, path in files.items()}
+
+
+def write_set_aside(visit, head, out: Path) -> dict[str, str]:
+    """Remove what an earlier run left of a scan that is quarantined now; return its files, none."""
+    shutil.rmtree(subject_folder(out, visit.subject) / f"ses-{visit.scan}", ignore_errors=True)
+    return {}
 
 
 def provenance(visit, prepared, baseline, ground) -> dict:

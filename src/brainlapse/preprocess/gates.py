@@ -1,5 +1,7 @@
 """The limits a preprocessed scan must keep, and what is measured for them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -11,21 +13,25 @@ EDGE_PERCENT = 0.1  # of the brain's voxels may lie in the outermost layer of th
 
 
 def check_figures(figures: dict[str, float], limits: dict) -> None:
-    """Raise Quarantined with the figure and its limit for the first limit that is broken."""
+    """Raise Quarantined, with all figures, for the first limit that one of them breaks."""
+    for reason, detail in broken_limits(figures, limits):
+        raise Quarantined(reason, detail, figures)
+
+
+def broken_limits(figures: dict[str, float], limits: dict) -> Iterator[tuple[str, str]]:
+    """The reason and the detail of each limit that the figures break; a figure not measured breaks none."""
     low, high = limits["brain_ml"]
     volume = figures["brain_volume_ml"]
     if not low <= volume <= high:
-        raise Quarantined("brain volume", f"{volume:.0f} mL, allowed {low:g} to {high:g}")
+        yield "brain volume", f"{volume:.0f} mL, allowed {low:g} to {high:g}"
     for name in ("template_correlation", "baseline_correlation"):
-        if figures.get(name) is not None and figures[name] < limits[name]:
-            raise Quarantined(
-                name.replace("_", " "), f"{figures[name]:.3f}, at least {limits[name]:g} needed"
-            )
-    if figures["edge_percent"] > EDGE_PERCENT:
-        raise Quarantined("brain reaches the grid's edge", f"{figures['edge_percent']:.2f} % of its voxels")
-    if figures["missing_percent"] > limits["missing_percent"]:
+        if figures.get(name, 1) < limits[name]:
+            yield name.replace("_", " "), f"{figures[name]:.3f}, at least {limits[name]:g} needed"
+    if figures.get("edge_percent", 0) > EDGE_PERCENT:
+        yield "brain reaches the grid's edge", f"{figures['edge_percent']:.2f} % of its voxels"
+    if figures.get("missing_percent", 0) > limits["missing_percent"]:
         seen = f"{figures['missing_percent']:.1f} % of the brain is outside"
-        raise Quarantined("field of view", f"{seen}, allowed {limits['missing_percent']:g} %")
+        yield "field of view", f"{seen}, allowed {limits['missing_percent']:g} %"
 
 
 def likeness(volume: np.ndarray, mask: np.ndarray, template_t1: np.ndarray, spacing_mm: float) -> float:

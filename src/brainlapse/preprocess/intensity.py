@@ -5,7 +5,7 @@ Nothing here is fitted across subjects.
 
 import ants
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 
 from brainlapse.preprocess.geometry import Image, coarser, cropped, resampled
 from brainlapse.preprocess.quarantine import Quarantined
@@ -95,6 +95,15 @@ def matched(
         total = gaussian_filter(weight, width_mm / spacing_mm)
         shading += gaussian_filter(rest * weight, width_mm / spacing_mm) / np.maximum(total, 1e-3)
     return scaled / np.exp(shading)
+
+
+def residual(volume: np.ndarray, baseline: np.ndarray, mask: np.ndarray) -> float:
+    """Median absolute difference of two visits well inside the brain: of tissue that did not change.
+
+    Both volumes lie in [-1, 1]. It is the floor under every change that can be seen.
+    """
+    inside = binary_erosion(mask, iterations=2)
+    return float(np.median(np.abs(volume[inside] - baseline[inside]))) if inside.any() else float("nan")
 
 
 def to_range(values: np.ndarray, mask: np.ndarray, top: float) -> np.ndarray:

@@ -10,8 +10,10 @@ as a smaller mask).
 
 import logging
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,7 @@ from brainlapse.preprocess.brain import METHODS
 from brainlapse.preprocess.gates import check_figures, edge_percent, likeness, missing_percent
 from brainlapse.preprocess.geometry import Image, correlation, covered, resampled
 from brainlapse.preprocess.inputs import read_scan
-from brainlapse.preprocess.intensity import bright_end, gain_to, matched, to_range, without_bias
+from brainlapse.preprocess.intensity import bright_end, gain_to, matched, residual, to_range, without_bias
 from brainlapse.preprocess.quarantine import Quarantined
 from brainlapse.preprocess.refinement import refined
 from brainlapse.preprocess.template import Template, template_at
@@ -77,12 +79,19 @@ class Baseline:
     prepared: Prepared
 
 
-def preprocess_subject(visits: pd.DataFrame, settings: dict, out: Path) -> None:
+def preprocess_subject(
+    visits: pd.DataFrame,
+    settings: dict,
+    out: Path,
+    crashed: Mapping[str, str] = MappingProxyType({}),
+    starting: Callable[[str], None] = lambda scan: None,
+) -> None:
     """Write all derivatives of one subject's scans and, last, its quality.tsv.
 
     A scan that cannot be used is quarantined with a reason and the rest goes
     on; if it was to be the baseline, the next one is. What an earlier run left
-    for other visits is removed.
+    for other visits is removed. `crashed` says of scans, with what was seen,
+    that an earlier try died of them; `starting` is told each scan before its turn.
     """
     visits = visits.sort_values(["days", "scan"], kind="stable")
     folder = derivatives.subject_folder(out, visits["subject"].iloc[0])
@@ -90,7 +99,11 @@ def preprocess_subject(visits: pd.DataFrame, settings: dict, out: Path) -> None:
     ground = Ground.of(settings)
     baseline, rows = None, []
     for visit in visits.itertuples():
+        starting(visit.scan)
+        head = None
         try:
+            if visit.scan in crashed:
+                raise Quarantined("crashed", crashed[visit.scan])
             head = read_scan(Path(visit.image), settings["limits"])
             if baseline is None:
                 baseline = begin(head, ground)
@@ -99,13 +112,13 @@ def preprocess_subject(visits: pd.DataFrame, settings: dict, out: Path) -> None:
                 prepared = follow(head, baseline, ground)
         except Quarantined as problem:
             log.warning("%s %s: quarantined, %s", visit.subject, visit.scan, problem)
-            rows.append(_row(visit, status="quarantined", reason=str(problem)))
+            files = derivatives.write_set_aside(visit, head, out)
+            rows.append(_row(visit, "quarantined", problem.figures | files, reason=str(problem)))
             continue
         files = derivatives.write_scan(visit, prepared, baseline, ground, out)
-        figures = {name: prepared.figures.get(name) for name in _FIGURES}
-        rows.append(_row(visit, status="accepted", **figures, **files))
+        rows.append(_row(visit, "accepted", prepared.figures | files))
         log.info("%s %s: %s", visit.subject, visit.scan, _said(prepared.figures))
-    _remove_leftovers(folder, {row["scan"] for row in rows if row["status"] == "accepted"})
+    _remove_leftovers(folder, set(visits["scan"]))
     quality = pd.DataFrame(rows).reindex(columns=tables.QUALITY.names)
     tables.write(quality, folder / "quality.tsv", tables.QUALITY)
 
@@ -115,9 +128,7 @@ def begin(head: Image, ground: Ground) -> Baseline:
     grid, limits = ground.grid, ground.settings["limits"]
     mask, start = METHODS[ground.settings["brain"]](head, ground.template, ground.spacing_mm)
     volume_ml = float((mask.data > 0.5).sum() * np.prod(mask.voxel_mm) / 1000)
-    low, high = limits["brain_ml"]
-    if not low <= volume_ml <= high:
-        raise Quarantined("brain volume", f"{volume_ml:.0f} mL, allowed {low:g} to {high:g}")
+    check_figures({"brain_volume_ml": volume_ml}, limits)
     mask = resampled(mask, head.data.shape, head.affine)
     head = without_bias(head, mask, ground.spacing_mm)
     brain = head.like(head.data * (mask.data > 0.5))
@@ -149,12 +160,10 @@ def follow(head: Image, baseline: Baseline, ground: Ground) -> Prepared:
     figures = _figures(volume, inside, to_scan, head, ground)
     figures["brain_volume_ml"] = baseline.prepared.figures["brain_volume_ml"]
     figures["baseline_correlation"] = correlation(volume[inside], baseline.prepared.volume[inside])
+    figures["residual"] = residual(volume, baseline.prepared.volume, inside)
     figures["gain"] = gain
     check_figures(figures, ground.settings["limits"])
     return Prepared(volume, to_scan, figures)
-
-
-_FIGURES = ("brain_volume_ml", "template_correlation", "baseline_correlation")
 
 
 def _figures(volume, mask, to_scan, head, ground) -> dict[str, float]:
@@ -166,8 +175,9 @@ def _figures(volume, mask, to_scan, head, ground) -> dict[str, float]:
     }
 
 
-def _row(visit, **rest) -> dict:
-    return {"cohort": visit.cohort, "subject": visit.subject, "scan": visit.scan} | rest
+def _row(visit, status: str, seen: dict, reason: str | None = None) -> dict:
+    named = {"cohort": visit.cohort, "subject": visit.subject, "scan": visit.scan}
+    return named | {"status": status, "reason": reason} | seen
 
 
 def _said(figures: dict[str, float]) -> str:
