@@ -1,12 +1,14 @@
-"""How well, how fast and in how much memory `brain: ants` finds the brain, and how steady a rescan is.
+"""How well, how fast and in how much memory each way of finding the brain does it.
 
-Every head of a folder is stripped by both methods; deepbet's mask is the reference, since nobody drew
-these by hand. Each head is then turned, shifted, shaded and given new noise: the made-up rescan's true
-change is zero, so what differs after preprocessing is the pipeline's own doing.
+The reference is deepbet's mask, since nobody drew these by hand; the first command makes it, the others
+compare with it. `none` is given the heads with all outside the reference set to 0.
 
-    PYTHONPATH=src python benchmarks/brain_extraction.py --heads HEADS
+    export PYTHONPATH=src OMP_NUM_THREADS=1
+    python benchmarks/brain_extraction.py --heads HEADS --reference MASKS --brain deepbet
+    python benchmarks/brain_extraction.py --heads HEADS --reference MASKS --brain ants [--template FOLDER]
+    python benchmarks/brain_extraction.py --heads HEADS --reference MASKS --brain none
 
-The reference needs deepbet: pip install --no-deps deepbet connected-components-3d fill_voids fastremap
+deepbet: pip install --no-deps deepbet connected-components-3d fill_voids fastremap
 """
 
 import argparse
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from PIL import Image as Picture
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
@@ -26,62 +29,111 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 from brainlapse.config import complete, preprocess_settings  # noqa: E402
 from brainlapse.preprocess.brain import METHODS  # noqa: E402
-from brainlapse.preprocess.geometry import Image, resampled  # noqa: E402
+from brainlapse.preprocess.geometry import Image, coarser, resampled  # noqa: E402
 from brainlapse.preprocess.inputs import read_scan  # noqa: E402
 from brainlapse.preprocess.quarantine import Quarantined  # noqa: E402
-from brainlapse.preprocess.subject import Ground, begin, follow  # noqa: E402
+from brainlapse.preprocess.template import template_at  # noqa: E402
 
 # What config.yaml says, with the defaults of the schema.
 SETTINGS = preprocess_settings(complete(yaml.safe_load((PROJECT / "config.yaml").read_text())))
-COLUMNS = ("dice", "volume", "cpu_s", "likeness", "rigid_mm", "residual", "rescan_cpu_s")
+COLUMNS = ("dice", "volume", "cpu_s")
+PICTURE_MM, OURS, REFERENCE = 1.0, (255, 60, 40), (60, 160, 255)  # voxel size and colours of a picture
 
 
 def main() -> None:
-    """Print a Markdown table, a head a row, and the means."""
+    """Print a Markdown table, a head a row, and what the two halves and all of them come to."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--heads", type=Path, required=True, help="folder of T1 images of whole heads")
+    parser.add_argument("--reference", type=Path, required=True, help="folder of deepbet's masks, NAME.npy")
+    parser.add_argument("--brain", choices=METHODS, default="ants")
+    parser.add_argument("--template", default="embedded", help="embedded, or a folder with a head template")
+    parser.add_argument("--without", help="a head that is left out of the sums, such as the template's own")
     parser.add_argument("--every", type=int, default=1, help="take only every n-th head")
+    parser.add_argument("--first", type=int, default=0, help="from this head on")
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of each head with both outlines")
     options = parser.parse_args()
-    heads = sorted(options.heads.glob("*.nii*"))[:: options.every]
+    heads = sorted(options.heads.glob("*.nii*"))
     if not heads:
         sys.exit(f"skipped: {options.heads} holds no .nii or .nii.gz")
-    if importlib.util.find_spec("deepbet") is None:
+    if options.brain == "deepbet" and importlib.util.find_spec("deepbet") is None:
         sys.exit("skipped: deepbet is not installed")
-    ground, rows = Ground.of(SETTINGS), []
+    template = template_at(options.template, SETTINGS["registration_spacing_mm"])
     print("| head | " + " | ".join(COLUMNS) + " |\n|---|" + "---|" * len(COLUMNS))
-    for number, path in enumerate(heads):
+    rows = {}
+    for number in range(options.first, len(heads), options.every):
+        name = heads[number].name.split(".")[0]
         try:
-            rows.append(measured(path, ground, np.random.default_rng(number)))
+            rows[number] = measured(heads[number], name, template, options)
         except Quarantined as problem:
-            print(f"| {path.name.split('.')[0]} | quarantined, {problem} |", flush=True)
+            print(f"| {name} | quarantined, {problem} |", flush=True)
             continue
-        print(f"| {path.name.split('.')[0]} | " + " | ".join(f"{x:.4g}" for x in rows[-1]) + " |", flush=True)
-    print("| mean | " + " | ".join(f"{x:.4g}" for x in np.mean(rows, axis=0)) + " |")
-    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"\nPeak memory, deepbet included: {peak_gib:.2f} GiB")
+        print(f"| {name} | " + " | ".join(f"{x:.4g}" for x in rows[number]) + " |", flush=True)
+        if name == options.without:
+            del rows[number]
+    summed_up(rows)
 
 
-def measured(path: Path, ground: Ground, rng: np.random.Generator) -> list[float]:
-    """The figures of COLUMNS for one head."""
-    head = read_scan(path, ground.settings["limits"])
+def measured(path: Path, name: str, template, options) -> list[float]:
+    """The figures of COLUMNS for one head; deepbet's mask becomes the reference."""
+    head = read_scan(path, SETTINGS["limits"])
+    kept = options.reference / f"{name}.npy"
+    if options.brain == "none":
+        head = head.like(head.data * np.load(kept))
     started = time.process_time()
-    baseline = begin(head, ground)
+    mask, _ = METHODS[options.brain](head, template, SETTINGS["registration_spacing_mm"])
     cpu_s = time.process_time() - started
-    reference = METHODS["deepbet"](head, ground.template, ground.spacing_mm)[0].data > 0.5
-    mask = resampled(baseline.mask, head.data.shape, head.affine).data > 0.5
-    dice = 2 * (mask & reference).sum() / (mask.sum() + reference.sum())
-    rescan, motion = rescanned(head, rng)
-    started = time.process_time()
-    later = follow(rescan, baseline, ground)
-    rescan_cpu_s = time.process_time() - started
-    inside = ndimage.binary_erosion(baseline.grid_mask, iterations=3)
-    residual = np.abs(later.volume - baseline.prepared.volume)[inside].mean()
-    found = later.transform @ np.linalg.inv(baseline.to_scan)
-    points = head.millimetres(np.argwhere(mask)[::97])
-    error = points @ (found - motion)[:3, :3].T + (found - motion)[:3, 3]
-    likeness = baseline.prepared.figures["template_correlation"]
-    rigid_mm = np.linalg.norm(error, axis=1).mean()
-    return [dice, mask.sum() / reference.sum(), cpu_s, likeness, rigid_mm, residual, rescan_cpu_s]
+    found = resampled(mask, head.data.shape, head.affine).data > 0.5
+    if options.brain == "deepbet":
+        options.reference.mkdir(parents=True, exist_ok=True)
+        np.save(kept, mask.data > 0.5)
+    reference = np.load(kept)
+    if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        picture(head, found, reference).save(options.pictures / f"{name}.png")
+    dice = 2 * (found & reference).sum() / (found.sum() + reference.sum())
+    return [dice, found.sum() / reference.sum(), cpu_s]
+
+
+def summed_up(rows: dict[int, list[float]]) -> None:
+    """Print Dice, volume bias and CPU seconds of each half of the heads and of all, and the peak memory."""
+    print("\n| heads | n | median Dice | worst Dice | volume bias, % | its spread, % | CPU s, median |")
+    print("|---|---|---|---|---|---|---|")
+    halves = {"even numbers": (0,), "odd numbers": (1,), "all": (0, 1)}
+    for label, parts in halves.items():
+        table = np.array([row for number, row in rows.items() if number % 2 in parts])
+        if len(table):
+            dice, volume, cpu_s = table.T
+            print(
+                f"| {label} | {len(table)} | {np.median(dice):.3f} | {dice.min():.3f} | "
+                f"{100 * (volume.mean() - 1):+.1f} | {100 * volume.std():.1f} | {np.median(cpu_s):.1f} |"
+            )
+    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\nPeak memory: {peak_gib:.2f} GiB")
+
+
+def picture(head: Image, found: np.ndarray, reference: np.ndarray) -> Picture.Image:
+    """Nine slices of the head, three a plane, with the reference's outline (blue) and ours (red) over it."""
+    values, ours, theirs = (
+        coarser(head.like(each), PICTURE_MM).data for each in (head.data, found, reference)
+    )
+    grey = np.clip(values / np.percentile(head.data, 99.5) * 200, 0, 200).astype(np.uint8)
+    places = np.argwhere(theirs > 0.5)
+    rows = []
+    for axis in range(3):
+        low, high = places[:, axis].min(), places[:, axis].max()
+        where = [int(low + part * (high - low)) for part in (0.25, 0.5, 0.75)]
+        rows.append(np.concatenate([_slice(grey, theirs, ours, axis, at) for at in where], axis=1))
+    widest = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, ((0, 0), (0, widest - row.shape[1]), (0, 0))) for row in rows]
+    return Picture.fromarray(np.concatenate(rows))
+
+
+def _slice(grey: np.ndarray, theirs: np.ndarray, ours: np.ndarray, axis: int, at: int) -> np.ndarray:
+    coloured = np.repeat(grey.take(at, axis)[..., None], 3, axis=2)
+    for mask, colour in ((theirs, REFERENCE), (ours, OURS)):
+        inside = mask.take(at, axis) > 0.5
+        coloured[inside & ~ndimage.binary_erosion(inside)] = colour
+    return np.rot90(coloured)
 
 
 def rescanned(head: Image, rng: np.random.Generator) -> tuple[Image, np.ndarray]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brainlapse.cli import STAGES
+from brainlapse.cli import BEFORE, STAGES
 from brainlapse.fingerprint import files_behind
 
 PROJECT = Path(__file__).parents[1]
-ENVIRONMENTS = {stage: PROJECT / "envs" / f"{stage}.yaml" for stage in STAGES if stage != "phantom"}
+RUN = [name for name in (*BEFORE, *STAGES) if name not in ("fetch", "phantom")]  # with their own environment
+ENVIRONMENTS = {stage: PROJECT / "envs" / f"{stage}.yaml" for stage in RUN}
 PACKAGE_OF = {
     "PIL": "pillow",
     "ants": "antspyx",

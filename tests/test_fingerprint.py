@@ -52,6 +52,12 @@ def test_the_command_line_does_not_count(package):
     assert changed(package, "cli.py", lambda text: text + "\nEXTRA = 1\n") == set()
 
 
+def test_a_module_counts_what_it_imports_and_not_its_neighbours(package):
+    behind = {str(path.relative_to(package)) for path in fingerprint.files_behind("preprocess.subject")}
+    assert {"preprocess/subject.py", "preprocess/brain.py", "volumes.py", "atlas.py"} <= behind
+    assert not behind & {"preprocess/gather.py", "report/page.py", "cli.py"}
+
+
 def test_a_download_counts_its_paths(tmp_path):
     before = written(tmp_path / "ADNI" / "a.nii", "1")
     assert written(tmp_path / "ADNI" / "a.nii", "2") == before

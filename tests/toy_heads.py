@@ -49,9 +49,10 @@ class HeadFolder:
         """The rows of scans.tsv."""
         return pd.DataFrame(self.rows).reindex(columns=tables.SCANS.names)
 
-    def options(self, out: Path, subject: str | None = None, gather: bool = False) -> argparse.Namespace:
+    def options(self, out: Path, **asked) -> argparse.Namespace:
         """Write scans.tsv; return what the command line hands to the stage."""
         path = self.root / "scans.tsv"
         tables.write(self.scans, path, tables.SCANS)
         settings = copy.deepcopy(SETTINGS)
-        return argparse.Namespace(scans=path, subject=subject, gather=gather, settings=settings, out=out)
+        asked = {"subject": None, "gather": False, "show": False, "template": None, "jobs": 1} | asked
+        return argparse.Namespace(scans=path, settings=settings, out=out, **asked)

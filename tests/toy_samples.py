@@ -27,7 +27,9 @@ def write_toy_samples(results: Path, models: tuple[str, ...] = MODELS, draws: in
         folder = results / "5_sample" / model / COHORT
         rows = [row for request in requests for row in _samples(model, request, folder, results, draws)]
         tables.write(pd.DataFrame(requests), folder / "requests.tsv", tables.REQUESTS)
-        tables.write(pd.DataFrame(rows), folder / "samples.tsv", tables.SAMPLES)
+        tables.write(
+            pd.DataFrame(rows).reindex(columns=tables.SAMPLES.names), folder / "samples.tsv", tables.SAMPLES
+        )
     return results
 
 

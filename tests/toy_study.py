@@ -36,7 +36,9 @@ def write_toy_study(results: Path, subjects: int = 12, seed: int = 0) -> Path:
             quality.append(_quality_row(subject, scan, image, mask, len(packed)))
             packed.append(to_bytes(volume))
     tables.write(pd.DataFrame(scans), results / "1_manifest" / COHORT / "scans.tsv", tables.SCANS)
-    tables.write(pd.DataFrame(quality), folder / "quality.tsv", tables.QUALITY)
+    tables.write(
+        pd.DataFrame(quality).reindex(columns=tables.QUALITY.names), folder / "quality.tsv", tables.QUALITY
+    )
     np.save(folder / "volumes.npy", np.stack(packed))
     splits = pd.DataFrame(scans).drop_duplicates("subject")[["cohort", "subject"]]
     splits["split"] = ["test" if n % 4 == 3 else "train" for n in range(subjects)]
@@ -68,6 +70,7 @@ def _quality_row(subject: str, scan: str, image: str, mask: str, row: int) -> di
         "cohort": COHORT, "subject": subject, "scan": scan, "status": "accepted", "reason": None,
         "brain_volume_ml": 1200.0, "template_correlation": 0.9, "baseline_correlation": 0.9,
         "image": image, "mask": mask, "packed_row": row,
+        "picture": f"sub-{subject}/ses-{scan}/anat/sub-{subject}_ses-{scan}_qc.png" if row == 0 else None,
     }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """`python -m brainlapse STAGE …`: parse the arguments and call the stage's door.
 
 A stage is imported only when it is called, so that `--help` is quick and each
-stage runs in an environment that holds only what it needs. `fetch` is called
-in the same way and is no stage: the workflow never runs it.
+stage runs in an environment that holds only what it needs. What comes before
+the stages is called in the same way: it is all that ever asks the network.
 """
 
 import argparse
@@ -12,10 +12,13 @@ import logging
 import sys
 from pathlib import Path
 
-from brainlapse.errors import Refused
+from brainlapse.errors import Failed, Refused
 from brainlapse.fetch import STUDIES
 
-FETCH = "before the stages: download a study that is open to all, whole and checked"
+BEFORE = {
+    "fetch": "before the stages: download a study that is open to all, whole and checked",
+    "template": "before the stages: fetch a head template from TemplateFlow",
+}
 STAGES = {
     "phantom": "write the phantom study: a made-up ADNI download with a known truth",
     "manifest": "a study's own tables and folders → scans.tsv, rejected.tsv, funnel.tsv",
@@ -29,7 +32,7 @@ STAGES = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one stage. Returns 0, or 2 after printing what the user must mend."""
+    """Run one stage. Returns 0, 2 after printing what the user must mend, or 1 if part of the work failed."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     stage = importlib.import_module(f"brainlapse.{options.stage}")
@@ -38,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as refusal:
         print(f"brainlapse {options.stage}: {refusal}", file=sys.stderr)
         return 2
+    except Failed as failure:
+        print(f"brainlapse {options.stage}: {failure}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -47,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.split("\n")[0],
     )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE", title="stages, in order")
-    for name, purpose in ({"fetch": FETCH} | STAGES).items():
+    for name, purpose in (BEFORE | STAGES).items():
         stage = stages.add_parser(name, help=purpose, description=purpose)
         for flag, rest in (_of_every_stage(name) | _ARGUMENTS[name]).items():
             stage.add_argument(flag, **rest)
@@ -103,12 +109,22 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--people": {"type": _at_least_one, "help": "only the first so many people, for a try"},
         "--url": _name("address of another copy of the data set", required=False),
     },
+    "template": {
+        "--name": _name("its name in TemplateFlow, such as OASIS30ANTs"),
+        "--out": _file("folder for its two files"),
+    },
     "phantom": {},
     "manifest": {"--cohort": _name("name of the cohort"), "--threads": _COUNT},
     "preprocess": {
         "--scans": _file("scans.tsv of the cohort"),
         "--subject": _name("only this subject", required=False),
         "--gather": {"action": "store_true", "help": "only collect what the subjects' runs left behind"},
+        "--show": {
+            "action": "store_true",
+            "help": "only write the gallery and the BIDS dataset of what is gathered",
+        },
+        "--template": _file("folder of the head template, if it was fetched into one", required=False),
+        "--jobs": {"type": _at_least_one, "default": 1, "help": "subjects at once; changes no result"},
     },
     "pairs": {
         "--scans": _file("scans.tsv of every cohort", many=True),

@@ -80,7 +80,8 @@ def sample_settings(config: dict, model: str) -> dict:
     """What a model's samples depend on, beside its weights."""
     sampling = {} if model in FLOORS else config["models"][model]["sampling"]
     intervals = config["evaluate"]["intervals_years"]
-    return {"seed": config["seed"], "intervals_years": intervals, "sampling": sampling}
+    native = config["sample"]["native"]
+    return {"seed": config["seed"], "intervals_years": intervals, "sampling": sampling, "native": native}
 
 
 def score_settings(config: dict) -> dict:

@@ -7,3 +7,7 @@ class Refused(Exception):
     The message names the file, the line or key, what is wrong and what to do.
     The command line prints it without a stack trace and exits with status 2.
     """
+
+
+class Failed(Exception):
+    """Part of the work could not be done, for a reason that lies not in the input: memory, disk, a defect."""

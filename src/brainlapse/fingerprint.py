@@ -17,14 +17,15 @@ PACKAGE = Path(__file__).parent
 
 
 @cache
-def code_of(stage: str) -> str:
-    """Return a fingerprint of the stage's modules and all of this package that they import.
+def code_of(part: str) -> str:
+    """Return a fingerprint of a part of this package and all of the package that it imports.
 
-    Comments, docstrings and layout do not count; other files in the stage's
-    folder, such as a page template, count byte for byte.
+    A part is a stage (`report`), with every file in its folder, or one of its
+    modules (`preprocess.subject`). Comments, docstrings and layout do not count;
+    other files in a stage's folder, such as a page template, count byte for byte.
     """
     digest = hashlib.sha256()
-    for path in sorted(files_behind(stage)):
+    for path in sorted(files_behind(part)):
         digest.update(str(path.relative_to(PACKAGE)).encode())
         digest.update(_meaning(path))
     return digest.hexdigest()[:16]
@@ -45,9 +46,11 @@ def download_of(root: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def files_behind(stage: str) -> set[Path]:
-    """Return the files in the stage's folder and all modules of this package that they import."""
-    found, waiting = set(), {p for p in (PACKAGE / stage).rglob("*") if _counts(p)}
+def files_behind(part: str) -> set[Path]:
+    """Return a module, or a stage's files, and all modules of this package that they import."""
+    place = PACKAGE.joinpath(*part.split("."))
+    module = place.with_suffix(".py")
+    found, waiting = set(), {module} if module.exists() else {p for p in place.rglob("*") if _counts(p)}
     while waiting:
         path = waiting.pop()
         found.add(path)

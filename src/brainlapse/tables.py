@@ -143,12 +143,16 @@ QUALITY = Table(
         Column(
             "residual",
             "number",
-            "median absolute difference from the subject's first scan, of the range of 2, well inside the brain",
+            "median absolute difference from the first scan, on the scale of [-1, 1], well inside the brain",
             optional=True,
         ),
         Column("gain", "number", "factor that brought it to the brightness of the first scan", optional=True),
         Column("edge_percent", "number", "part of the brain in the grid's outermost layer, %", optional=True),
+        Column(
+            "cut_cm2", "number", "largest area at which a side of the scan cuts the brain, cm²", optional=True
+        ),
         Column("missing_percent", "number", "part of the brain outside the scan, %", optional=True),
+        Column("turn_degrees", "number", "angle of the head to where its header says it lies", optional=True),
         Column(
             "picture", "text", "the picture to judge it by, relative to this table's folder", optional=True
         ),
@@ -199,6 +203,12 @@ SAMPLES = Table(
         Column("request", "text", "id of the request"),
         Column("draw", "integer", "0 for the first answer, 1, 2, … for further draws"),
         Column("image", "text", "the sample, relative to this table's folder"),
+        Column(
+            "native",
+            "text",
+            "the same in its source scan's own voxels (`sample.native`), relative to this table's folder",
+            optional=True,
+        ),
     ),
     key=("request", "draw"),
 )

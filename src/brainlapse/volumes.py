@@ -56,14 +56,14 @@ def read_volume(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         raise Refused(f"{path} cannot be read as NIfTI: {error}. Download or copy it again.") from None
 
 
-def write_volume(path: str | Path, volume: np.ndarray, affine: np.ndarray) -> None:
+def write_volume(path: str | Path, volume: np.ndarray, affine: np.ndarray, space: str = "mni") -> None:
     """Write an (X, Y, Z) array as compressed NIfTI: whole or not at all, and always the same bytes.
 
-    Both the sform and the qform carry the affine, in scanner-template space.
+    Both the sform and the qform carry the affine, in the named space (`mni` or `scanner`).
     """
     image = nib.Nifti1Image(volume, affine)
-    image.set_sform(affine, code="mni")
-    image.set_qform(affine, code="mni")
+    image.set_sform(affine, code=space)
+    image.set_qform(affine, code=space)
     image.header.set_xyzt_units("mm")
     # gzip would put the file's name and the time into its header.
     compressed = gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)

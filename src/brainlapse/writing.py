@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_UNFINISHED = ".partial-"
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -17,7 +19,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    beside = path.with_name(f"{_UNFINISHED}{os.getpid()}-{path.name}")
     try:
         yield beside
         _flush_to_disk(beside)
@@ -31,6 +33,15 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text as a whole file."""
     with whole_file(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="")
+
+
+def remove_unfinished(folder: str | Path, deep: bool = False) -> None:
+    """Remove what writers that were killed left in a folder, or with `deep` in all that lie in it.
+
+    Only for a folder that nobody else is writing to.
+    """
+    for beside in Path(folder).glob(f"{'**/' if deep else ''}{_UNFINISHED}*"):
+        beside.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:

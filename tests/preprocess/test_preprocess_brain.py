@@ -6,6 +6,7 @@ import pytest
 from brainlapse.errors import Refused
 from brainlapse.preprocess.brain import METHODS, closed, outlined
 from brainlapse.preprocess.geometry import Image
+from brainlapse.preprocess.quarantine import Quarantined
 
 
 @pytest.fixture
@@ -28,6 +29,19 @@ def test_a_template_too_small_or_too_large_is_corrected(ball, template_radius):
     assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.985
 
 
+@pytest.mark.parametrize("dark", [0.0, 0.2, 0.4])
+def test_the_outline_is_the_same_whether_bone_and_fluid_are_black_or_grey(ball, dark):
+    image, radius = ball
+    found, true = outlined(image.like(dark + (1 - dark) * image.data), radius < 48), radius < 50
+    assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.985
+
+
+def test_the_scanners_gain_moves_no_outline(ball):
+    image, radius = ball
+    brighter = outlined(image.like(1024 * image.data), radius < 48)
+    np.testing.assert_array_equal(brighter, outlined(image, radius < 48))
+
+
 def test_closing_fills_a_cleft_and_moves_no_edge():
     mask = np.zeros((40, 40, 40), bool)
     mask[10:30, 10:30, 10:30] = True
@@ -37,7 +51,6 @@ def test_closing_fills_a_cleft_and_moves_no_edge():
     assert filled[11:29, 11:29, 11:29].all()  # a ball rounds the cleft's mouth, one layer deep
     assert not filled[~mask].any()
     assert (closed(mask, 4) == mask).all()
-    assert (closed(mask, 4) == mask).all()
 
 
 def test_stripped_input_is_taken_as_it_is(ball):
@@ -45,6 +58,18 @@ def test_stripped_input_is_taken_as_it_is(ball):
     stripped = image.like(np.where(radius < 50, image.data, 0))
     mask, _ = METHODS["none"](stripped, None, 4.0)
     np.testing.assert_array_equal(mask.data > 0.5, radius < 50)
+
+
+def test_dark_fluid_inside_a_stripped_brain_is_brain(ball):
+    image, radius = ball
+    stripped = image.like(np.where((radius < 50) & (radius > 15), image.data, 0))
+    mask, _ = METHODS["none"](stripped, None, 4.0)
+    np.testing.assert_array_equal(mask.data > 0.5, radius < 50)
+
+
+def test_an_empty_scan_has_no_brain(ball):
+    with pytest.raises(Quarantined, match="no brain found"):
+        METHODS["none"](ball[0].like(np.zeros(ball[1].shape)), None, 4.0)
 
 
 def test_an_absent_network_is_named_with_what_to_install(ball, monkeypatch):

@@ -57,7 +57,6 @@ def test_the_store_holds_what_the_images_hold(heads, tmp_path, caplog):
         volume, _ = read_volume(out / row.image)
         assert np.abs(from_bytes(store[row.packed_row]) - volume).max() <= 1 / 255 + 1e-6
     assert quality.loc[quality["scan"] == "a1", "packed_row"].isna().all()
-    assert (out / "dataset_description.json").is_file()
 
 
 def test_a_subject_not_yet_done_is_named(heads, tmp_path):

@@ -74,3 +74,14 @@ def test_what_the_scan_did_not_see_is_known(image):
     beside = np.eye(4)
     beside[:3, 3] = image.affine[:3, 0] * 10  # ten voxels along the first axis
     assert covered(image, image.data.shape, image.affine, beside).mean() == pytest.approx(20 / 30)
+
+
+def test_an_image_read_on_its_own_grid_keeps_its_outermost_slices():
+    """This affine's inverse is off by a rounding error, which is enough to fall outside."""
+    turn = Rotation.from_euler("xyz", (3.1, -7.3, 1.7), degrees=True).as_matrix()
+    for size in (0.71875, 0.9, 1.1, 3.0):
+        affine = np.eye(4)
+        affine[:3, :3] = turn * (size, size, 3)
+        affine[:3, 3] = (-113.7, 92.1, -61.3)
+        image = Image(np.ones((30, 32, 9), np.float32), affine)
+        assert resampled(image, image.data.shape, affine).data.min() == 1

@@ -1,7 +1,9 @@
 """Sampling as a person meets it: tables and volumes out, whatever the batch, and refusals."""
 
+import json
 from argparse import Namespace
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from brainlapse import sample, tables
 from brainlapse.errors import Refused
 from brainlapse.models.stored import Recipe, save_settings, save_weights
 from brainlapse.sample.requests import request_seed, requests_of
-from brainlapse.volumes import read_volume
+from brainlapse.volumes import brain_of, read_volume
 from toy_study import COHORT, GRID, write_toy_study
 
 SWEEP = [1, 2.5]
@@ -137,4 +139,63 @@ def test_what_cannot_be_is_refused(study, tmp_path, change, message):
     for name, value in change.items():
         setattr(options, name, tmp_path / value if value == "nowhere" else value)
     with pytest.raises(Refused, match=message):
+        sample.run(options)
+
+
+STORED_AS, SCAN_SHAPE = "PSR", (30, 27, 24)
+
+
+def write_sidecars(study):
+    """What preprocessing says of every scan: a turned head, stored as PSR; return affine and grid → scan."""
+    affine = np.array([[0, 0, 8.0, -92], [-8.0, 0, 0, 105], [0, 8.0, 0, -98], [0, 0, 0, 1]])
+    grid_to_scan = np.eye(4)
+    grid_to_scan[:2, :2] = [[0.98, -0.17], [0.17, 0.98]]
+    told = {"ScanShape": SCAN_SHAPE, "ScanAffine": affine.tolist()}
+    told |= {"GridToScanMillimetresRAS": grid_to_scan.tolist()}
+    for image in (study / "2_preprocess" / COHORT).rglob("*_T1w.nii.gz"):
+        image.with_name(image.name.removesuffix(".nii.gz") + ".json").write_text(json.dumps(told))
+    return affine, grid_to_scan
+
+
+def test_with_native_each_sample_is_written_in_its_source_scans_own_voxels_too(study, tmp_path):
+    affine, grid_to_scan = write_sidecars(study)
+    assert "".join(nib.aff2axcodes(affine)) == STORED_AS
+    options = options_for(study, tmp_path)
+    options.settings["native"] = True
+    _, samples, volumes = sampled(options)
+    for row in samples.itertuples():
+        path = tmp_path / row.image.replace("_T1w", "_space-native_T1w")
+        native, found = read_volume(path)
+        assert native.shape == SCAN_SHAPE
+        np.testing.assert_allclose(found, affine, atol=1e-5)
+        volume, grid_affine = volumes[row.request, row.draw]
+        centres = [
+            matrix @ np.append(np.argwhere(brain_of(array)).mean(axis=0), 1)
+            for matrix, array in ((affine, native), (grid_to_scan @ grid_affine, volume))
+        ]
+        np.testing.assert_allclose(*centres, atol=1.5)
+        assert brain_of(native).sum() * 8.0**3 == pytest.approx(
+            brain_of(volume).sum() * GRID.spacing_mm**3, rel=0.05
+        )
+    assert len(list(tmp_path.rglob("*_space-native_*"))) == len(samples)
+
+
+@pytest.mark.parametrize("model", ["toy_model", "copy", "zero"])
+def test_without_native_and_for_the_floors_no_such_file_is_written(study, tmp_path, model):
+    write_sidecars(study)
+    options = options_for(study, tmp_path, model=model)
+    options.settings["native"] = model != "toy_model"
+    sample.run(options)
+    assert not list(tmp_path.rglob("*native*"))
+
+
+def test_native_of_a_scan_preprocessed_before_it_was_told_how_it_lies_is_refused(study, tmp_path):
+    write_sidecars(study)
+    for sidecar in (study / "2_preprocess" / COHORT).rglob("*_T1w.json"):
+        sidecar.write_text('{"ScanShape": [30, 27, 24]}')
+    options = options_for(study, tmp_path)
+    options.settings["native"] = True
+    with pytest.raises(
+        Refused, match=r"_T1w\.json does not say .* which sample.native needs .*Run the stage"
+    ):
         sample.run(options)

@@ -12,7 +12,7 @@ AFTER_SCORES = {"score", "compare"} | AFTER_REPORT
 AFTER_SAMPLES = {"sample"} | AFTER_SCORES
 AFTER_TRAINING = {"train"} | AFTER_SAMPLES
 AFTER_PAIRS = {"pairs"} | AFTER_TRAINING
-AFTER_PREPROCESS = {"preprocess", "gather"} | AFTER_PAIRS
+AFTER_PREPROCESS = {"preprocess", "gather", "show"} | AFTER_PAIRS
 
 
 @pytest.fixture

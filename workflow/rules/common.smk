@@ -42,6 +42,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, MODELS)),
     subject="[^/]+",
     root="|".join(map(re.escape, PHANTOM_ROOTS)) or "nowhere",
+    template="[A-Za-z0-9]+",
 
 
 def settings(of, *wildcards):
@@ -112,6 +113,26 @@ def images_of_subject(wc):
     return images_by_subject(wc.cohort)[wc.subject]
 
 
+def head_template(wc):
+    """The head template's folder: the user's, or one that is fetched; the embedded one has none."""
+    name = config["preprocess"]["template"]
+    if name == "embedded":
+        return []
+    if os.path.isdir(name):
+        return name
+    if not name.isalnum():
+        raise WorkflowError(
+            f"preprocess.template: there is no folder {name}. Write a folder with a T1 and its brain, a name of "
+            "TemplateFlow such as OASIS30ANTs, or embedded."
+        )
+    return f"{RESULTS}/0_templates/{name}"
+
+
+def template_option(wc, input):
+    """How the command is told where the template lies."""
+    return ["--template", input.template] if input.template else []
+
+
 def quality_of_subjects_in(cohort):
     folder = f"{RESULTS}/2_preprocess/{cohort}"
     return [
@@ -143,6 +164,7 @@ def what_it_is_made_of(wc):
         *of_cohorts("1_manifest/COHORT/scans.tsv"),
         *(q for cohort in COHORTS for q in quality_of_subjects_in(cohort)),
         *of_cohorts("2_preprocess/COHORT/quality.tsv"),
+        *of_cohorts("2_preprocess/COHORT/quality.html"),
         f"{RESULTS}/3_pairs/pairs.tsv",
         *(f"{RESULTS}/4_train/{m}/model.safetensors" for m in study.trained(config)),
         *(s for m in MODELS for s in of_cohorts(f"5_sample/{m}/COHORT/samples.tsv")),

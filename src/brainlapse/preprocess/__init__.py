@@ -2,33 +2,52 @@
 
 import os
 
-# ITK reads these once, when ants is loaded; more than one thread would make results differ from run to run.
+# ITK and the matrix libraries read these once, when they are loaded, and each child process loads them anew.
+# With more threads results would differ, ITK's from run to run, a matrix product's with the number of cores.
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 os.environ["ANTS_RANDOM_SEED"] = "1234"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
 from brainlapse import tables
 from brainlapse.errors import Refused
+from brainlapse.preprocess.bids_copy import write_bids
+from brainlapse.preprocess.gallery import write_gallery
 from brainlapse.preprocess.gather import gather
-from brainlapse.preprocess.subject import preprocess_subject
+from brainlapse.preprocess.guarded import preprocess_subjects
+from brainlapse.writing import remove_unfinished
 
 
 def run(options) -> None:
-    """Preprocess one subject (`--subject`), collect the subjects (`--gather`), or do both for all."""
+    """Preprocess one subject (`--subject`), gather or show what is done (`--gather`, `--show`), or do it all.
+
+    Raises Failed, after the others are done, if some subjects could not be.
+    """
+    asked = [flag for flag in ("subject", "gather", "show") if getattr(options, flag)]
+    if len(asked) > 1:
+        raise Refused(f"{' and '.join(f'--{flag}' for flag in asked)} exclude each other.")
     scans = tables.read(options.scans, tables.SCANS)
-    if options.subject is not None and options.gather:
-        raise Refused("--subject and --gather exclude each other: one subject's scans, or all that is done.")
-    if not options.gather:
-        for subject in _subjects(scans, options):
-            visits = scans[scans["subject"] == subject]
-            preprocess_subject(visits, options.settings, options.out)
-    if options.subject is None:
+    if asked in ([], ["subject"]):
+        preprocess_subjects(_wanted(scans, options), _settings(options), options.out, options.jobs)
+    if asked in ([], ["gather"]):
+        remove_unfinished(options.out)
         gather(scans, options.settings, options.out)
+    if asked in ([], ["show"]):
+        quality = tables.read(options.out / "quality.tsv", tables.QUALITY)
+        write_bids(quality, scans, options.out)
+        write_gallery(quality, options.out)
 
 
-def _subjects(scans, options) -> list[str]:
-    subjects = list(dict.fromkeys(scans["subject"]))
+def _settings(options) -> dict:
+    """The settings, with the folder into which the workflow has fetched the template they name."""
+    return options.settings | ({"template": str(options.template)} if options.template else {})
+
+
+def _wanted(scans, options):
     if options.subject is None:
-        return subjects
-    if options.subject not in subjects:
+        return scans
+    if options.subject not in set(scans["subject"]):
         raise Refused(f"{options.scans} has no scan of the subject {options.subject!r}.")
-    return [options.subject]
+    return scans[scans["subject"] == options.subject]

@@ -1,6 +1,5 @@
-"""Collecting what the subjects' runs left: one quality table, one packed store, the BIDS description."""
+"""Collecting what the subjects' runs left: one quality table, one packed store."""
 
-import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -10,19 +9,21 @@ import pandas as pd
 
 from brainlapse import tables
 from brainlapse.errors import Refused
-from brainlapse.preprocess.derivatives import generated_by, subject_folder
+from brainlapse.preprocess.derivatives import subject_folder
 from brainlapse.volumes import read_volume, to_bytes
-from brainlapse.writing import whole_file, write_text
+from brainlapse.writing import whole_file
 
 log = logging.getLogger(__name__)
 
 
 def gather(scans: pd.DataFrame, settings: dict, out: Path) -> None:
-    """Write volumes.npy, dataset_description.json and, last, quality.tsv in the order of scans.tsv.
+    """Write volumes.npy and, last, quality.tsv in the order of scans.tsv.
 
     Raises Refused if a subject's table is absent, tells of other scans than
     scans.tsv does, or if no scan at all was accepted.
     """
+    # The old table must not stand beside the new store, should this process be killed between the two.
+    (out / "quality.tsv").unlink(missing_ok=True)
     quality = collected(scans, out)
     accepted = quality["status"] == "accepted"
     log.info(summary(quality))
@@ -31,7 +32,6 @@ def gather(scans: pd.DataFrame, settings: dict, out: Path) -> None:
     quality["packed_row"] = pd.array([pd.NA] * len(quality), dtype="Int64")
     quality.loc[accepted, "packed_row"] = np.arange(accepted.sum())
     pack([out / image for image in quality.loc[accepted, "image"]], tuple(settings["grid"]["shape"]), out)
-    write_text(out / "dataset_description.json", json.dumps(description(), indent=2) + "\n")
     tables.write(quality, out / "quality.tsv", tables.QUALITY)
 
 
@@ -80,13 +80,3 @@ def reasons(quality: pd.DataFrame) -> str:
     return ", ".join(
         f"{reason} ×{count}" for reason, count in sorted(counts.items(), key=lambda i: (-i[1], i[0]))
     )
-
-
-def description() -> dict:
-    """BIDS' dataset_description.json of derivatives."""
-    return {
-        "Name": "brainlapse preprocessed scans",
-        "BIDSVersion": "1.9.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": generated_by(),
-    }

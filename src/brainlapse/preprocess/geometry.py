@@ -60,7 +60,8 @@ def resampled(
     grid cannot hold.
     """
     pull = np.eye(4) if transform is None else transform
-    step = np.linalg.inv(image.affine) @ pull @ affine
+    # Rounded, since a point 1e-15 outside the outermost slice would be read as 0.
+    step = np.round(np.linalg.inv(image.affine) @ pull @ affine, 9)
     ratio = np.abs(step[:3, :3]).max(axis=1)
     sigma = 0.4 * np.sqrt(np.maximum(ratio**2 - 1, 0))
     data = ndimage.gaussian_filter(image.data, sigma) if sigma.max() > 0.2 else image.data

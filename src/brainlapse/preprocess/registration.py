@@ -1,4 +1,4 @@
-"""Rigid and affine registration by ANTs: two images in, one matrix out.
+"""Registration by ANTs: rigid and affine, two images in, one matrix out; and SyN for a mask that is carried.
 
 ITK runs in one thread (see this package's `__init__`), since its sums over
 threads differ from run to run; parallel work is over subjects.
@@ -62,6 +62,39 @@ def register(
         except (RuntimeError, ValueError) as error:
             raise Quarantined("registration failed", " ".join(str(error).split())[:200]) from None
         return _from_itk(found["fwdtransforms"])
+
+
+def warped(
+    fixed: Image,
+    moving: Image,
+    carried: Image,
+    start: np.ndarray,
+    iterations: tuple[int, ...],
+    where: np.ndarray,
+) -> Image:
+    """Return `carried`, an image in the moving space, on the fixed grid, after SyN from an affine start.
+
+    Mattes mutual information inside `where`, a boolean array on the fixed
+    image; `iterations` at shrink factors 1, 2, 4 … from the last one backwards.
+    The same input gives the same image. Raises Quarantined where ANTs gives up.
+    """
+    with tempfile.TemporaryDirectory(prefix="brainlapse-") as folder:
+        begin = f"{folder}/start.mat"
+        ants.write_transform(_to_itk(start), begin)
+        try:
+            found = ants.registration(
+                to_ants(fixed),
+                to_ants(moving),
+                "SyNOnly",
+                initial_transform=[begin],
+                outprefix=f"{folder}/found",
+                mask=to_ants(fixed.like(where)),
+                reg_iterations=iterations,
+            )
+            pulled = ants.apply_transforms(to_ants(fixed), to_ants(carried), found["fwdtransforms"])
+        except (RuntimeError, ValueError) as error:
+            raise Quarantined("registration failed", " ".join(str(error).split())[:200]) from None
+        return fixed.like(pulled.numpy())
 
 
 def to_ants(image: Image) -> ants.ANTsImage:

@@ -19,10 +19,17 @@ import numpy as np
 import pandas as pd
 
 from brainlapse import atlas, tables
-from brainlapse.preprocess import derivatives
 from brainlapse.preprocess.alignment import brain_to_template, followup_to_baseline
 from brainlapse.preprocess.brain import METHODS
-from brainlapse.preprocess.gates import check_figures, edge_percent, likeness, missing_percent
+from brainlapse.preprocess.derivatives import subject_folder, write_scan, write_set_aside
+from brainlapse.preprocess.gates import (
+    check_figures,
+    cut_cm2,
+    edge_percent,
+    likeness,
+    missing_percent,
+    turn_degrees,
+)
 from brainlapse.preprocess.geometry import Image, correlation, covered, resampled
 from brainlapse.preprocess.inputs import read_scan
 from brainlapse.preprocess.intensity import bright_end, gain_to, matched, residual, to_range, without_bias
@@ -94,7 +101,7 @@ def preprocess_subject(
     that an earlier try died of them; `starting` is told each scan before its turn.
     """
     visits = visits.sort_values(["days", "scan"], kind="stable")
-    folder = derivatives.subject_folder(out, visits["subject"].iloc[0])
+    folder = subject_folder(out, visits["subject"].iloc[0])
     (folder / "quality.tsv").unlink(missing_ok=True)
     ground = Ground.of(settings)
     baseline, rows = None, []
@@ -112,10 +119,10 @@ def preprocess_subject(
                 prepared = follow(head, baseline, ground)
         except Quarantined as problem:
             log.warning("%s %s: quarantined, %s", visit.subject, visit.scan, problem)
-            files = derivatives.write_set_aside(visit, head, out)
+            files = write_set_aside(visit, head, out)
             rows.append(_row(visit, "quarantined", problem.figures | files, reason=str(problem)))
             continue
-        files = derivatives.write_scan(visit, prepared, baseline, ground, out)
+        files = write_scan(visit, prepared, baseline, ground, out)
         rows.append(_row(visit, "accepted", prepared.figures | files))
         log.info("%s %s: %s", visit.subject, visit.scan, _said(prepared.figures))
     _remove_leftovers(folder, set(visits["scan"]))
@@ -139,7 +146,8 @@ def begin(head: Image, ground: Ground) -> Baseline:
     values = resampled(head, grid.shape, grid.affine, to_scan).data
     top = bright_end(values[grid_mask])
     volume = to_range(values, grid_mask, top)
-    figures = _figures(volume, grid_mask, to_scan, head, ground) | {"brain_volume_ml": volume_ml, "gain": 1.0}
+    figures = _figures(volume, grid_mask, to_scan, head, mask, ground)
+    figures |= {"brain_volume_ml": volume_ml, "gain": 1.0}
     check_figures(figures, limits)
     return Baseline(head, mask, to_scan, grid_mask, values, top, Prepared(volume, to_scan, figures))
 
@@ -157,7 +165,7 @@ def follow(head: Image, baseline: Baseline, ground: Ground) -> Prepared:
     gain = gain_to(baseline.values[inside], values[inside])
     values = matched(baseline.values, values, inside, baseline.top, grid.spacing_mm)
     volume = to_range(values, inside, baseline.top)
-    figures = _figures(volume, inside, to_scan, head, ground)
+    figures = _figures(volume, inside, to_scan, head, mask, ground)
     figures["brain_volume_ml"] = baseline.prepared.figures["brain_volume_ml"]
     figures["baseline_correlation"] = correlation(volume[inside], baseline.prepared.volume[inside])
     figures["residual"] = residual(volume, baseline.prepared.volume, inside)
@@ -166,12 +174,14 @@ def follow(head: Image, baseline: Baseline, ground: Ground) -> Prepared:
     return Prepared(volume, to_scan, figures)
 
 
-def _figures(volume, mask, to_scan, head, ground) -> dict[str, float]:
+def _figures(volume, grid_mask, to_scan, head, mask, ground) -> dict[str, float]:
     seen = covered(head, ground.grid.shape, ground.grid.affine, to_scan)
     return {
-        "template_correlation": likeness(volume, mask, ground.template_t1, ground.grid.spacing_mm),
-        "edge_percent": edge_percent(mask),
-        "missing_percent": missing_percent(mask, seen),
+        "template_correlation": likeness(volume, grid_mask, ground.template_t1, ground.grid.spacing_mm),
+        "edge_percent": edge_percent(grid_mask),
+        "cut_cm2": cut_cm2(mask, head),
+        "missing_percent": missing_percent(grid_mask, seen),
+        "turn_degrees": turn_degrees(to_scan),
     }
 
 

@@ -1,5 +1,8 @@
 """The head to register to: the MNI152 brain that ships with nilearn, and a made-up head around it.
 
+The space of all results is that brain's, whatever finds the brain in a scan: a
+head template of the user's own only lends its outline (see `head_template`).
+
 A whole head cannot be registered to a bare brain: the scalp, the brightest
 thing in it, would be fitted to the cortex. No template with a head may be
 shipped here, so one is drawn: around the brain mask a thin dark grey rim (CSF),
@@ -7,14 +10,15 @@ a dark shell (skull) and a bright one (scalp), by their distance to the mask.
 Below the brain nothing is drawn and nothing is compared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from brainlapse import atlas
-from brainlapse.errors import Refused
 from brainlapse.preprocess.geometry import Image, coarser
+from brainlapse.preprocess.head_template import HeadTemplate, read_head_template
 from brainlapse.volumes import Grid
 
 FIELD_MM = (200, 240, 200)
@@ -25,13 +29,14 @@ COMPARED_MM = 18.0  # how far from the brain head and template are compared
 NEAR_MM = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
     """The template on one grid: images in [0, 1], and where they are worth comparing.
 
     `brain` is the bare brain, `head` the brain in its drawn head, `mask` the
     part of each voxel inside the brain; `around` (head) and `near` (brain and a
-    few millimetres) are boolean arrays on the same grid.
+    few millimetres) are boolean arrays on the same grid. `own` is the user's
+    head template, where there is one.
     """
 
     brain: Image
@@ -39,14 +44,17 @@ class Template:
     mask: Image
     around: np.ndarray
     near: np.ndarray
+    own: HeadTemplate | None = None
 
 
 def template_at(name: str, spacing_mm: float) -> Template:
-    """Return the named template at a voxel size. Only `embedded` is known."""
-    if name != "embedded":
-        raise Refused(f"preprocess.template: {name!r} is not known; write embedded.")
+    """Return the template at a voxel size: `embedded`, or with the head template that a folder holds.
+
+    Raises Refused where `name` is neither, and where the folder lacks a file.
+    """
     shape = tuple(int(np.ceil(extent / spacing_mm)) for extent in FIELD_MM)
-    return _drawn(Grid(shape, spacing_mm))
+    embedded = _drawn(Grid(shape, spacing_mm))
+    return embedded if name == "embedded" else replace(embedded, own=read_head_template(Path(name)))
 
 
 def _drawn(grid: Grid) -> Template:

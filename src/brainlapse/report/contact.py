@@ -12,16 +12,19 @@ WIDTH_PIXELS = 520
 
 
 def contact_sheet(study: Study) -> list[dict]:
-    """At most SHOWN pictures, of people evenly spaced over the sorted list: `name` and data URI `image`."""
-    first_of_each = {}
-    for path in sorted(study.results.glob("2_preprocess/*/sub-*/ses-*/anat/*_qc.png")):
-        first_of_each.setdefault(path.parents[2], path)
-    paths = list(first_of_each.values())
-    if not paths:
-        study.missing.append("2_preprocess/*/sub-*/ses-*/anat/*_qc.png: nothing there")
-    chosen = sorted({round(n * (len(paths) - 1) / max(1, SHOWN - 1)) for n in range(SHOWN)}) if paths else []
-    pictures = [(paths[n].name.removesuffix("_qc.png"), _small(paths[n])) for n in chosen]
-    return [{"name": name, "image": image} for name, image in pictures if image]
+    """At most SHOWN pictures, of people evenly spaced over the list: `name` and data URI `image`."""
+    accepted = study.quality[study.quality["status"] == "accepted"].dropna(subset="picture")
+    people = accepted.drop_duplicates(["cohort", "subject"]).reset_index(drop=True)
+    chosen = sorted({round(n * (len(people) - 1) / (SHOWN - 1)) for n in range(SHOWN)}) if len(people) else []
+    sheet = []
+    for row in people.loc[chosen].itertuples():
+        path = study.results / "2_preprocess" / row.cohort / row.picture
+        image = _small(path)
+        if image is None:
+            study.missing.append(f"{path}: cannot be read")
+        else:
+            sheet.append({"name": f"{row.subject}, {row.scan}", "image": image})
+    return sheet
 
 
 def _small(path) -> str | None:

@@ -13,10 +13,11 @@ import torch
 
 from brainlapse import tables
 from brainlapse.errors import Refused
-from brainlapse.models.settings import at_least, settings_from
+from brainlapse.models.settings import at_least, one_of, settings_from
 from brainlapse.models.stored import load_model
 from brainlapse.sample.floors import FLOORS
 from brainlapse.sample.generation import generate_all, tasks_of
+from brainlapse.sample.native_copies import write_native_copies
 from brainlapse.sample.requests import requests_of
 from brainlapse.sample.sources import Sources
 
@@ -30,14 +31,20 @@ class SampleSettings:
     seed: int
     intervals_years: tuple[float, ...]
     sampling: dict
+    native: bool = False
 
     def __post_init__(self):
+        one_of("sample.native", self.native, (True, False))
         for years in self.intervals_years:
             at_least("evaluate.intervals_years", years, 0, whole=False)
 
 
 def run(options: Namespace) -> None:
-    """Write requests.tsv, a volume for each request and draw, and samples.tsv."""
+    """Write requests.tsv, a volume for each request and draw, and samples.tsv.
+
+    With `native` each of a model's samples is written in its source scan's own
+    voxels too; the floors, which make nothing, have no such files.
+    """
     settings = settings_from(SampleSettings, options.settings)
     at_least("--batch", options.batch, 1)
     pairs = tables.read(options.pairs, tables.PAIRS)
@@ -47,6 +54,9 @@ def run(options: Namespace) -> None:
         samples = FLOORS[options.model](requests, sources, options.out)
     else:
         samples = _from_model(options, settings, requests, sources)
+    samples["native"] = None
+    if settings.native and options.model not in FLOORS:
+        samples["native"] = write_native_copies(samples, requests, sources, options.out)
     tables.write(requests, options.out / "requests.tsv", tables.REQUESTS)
     tables.write(samples, options.out / "samples.tsv", tables.SAMPLES)
     _log.info("sample %s: %d samples for %d requests", options.model, len(samples), len(requests))

@@ -1,6 +1,8 @@
 """The preprocessed volumes that samples start from, found by scan."""
 
+import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,15 @@ import pandas as pd
 from brainlapse import tables
 from brainlapse.errors import Refused
 from brainlapse.volumes import read_volume
+
+
+@dataclass(frozen=True)
+class InScanner:
+    """A scan's own voxels, their shape and affine as stored, and the matrix grid's mm → scan's mm."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    grid_to_scan: np.ndarray
 
 
 class Sources:
@@ -50,3 +61,16 @@ class Sources:
     def path_from(self, folder: Path, scan: str) -> str:
         """The scan's volume as seen from a folder."""
         return os.path.relpath(self.path(scan), folder)
+
+    def in_scanner(self, scan: str) -> InScanner:
+        """How the scan lies in its own voxels, as its sidecar says. Refused where it does not."""
+        sidecar = self.path(scan).with_name(self.path(scan).name.removesuffix(".nii.gz") + ".json")
+        try:
+            told = json.loads(sidecar.read_text(encoding="utf-8"))
+            shape, *matrices = (told[key] for key in ("ScanShape", "ScanAffine", "GridToScanMillimetresRAS"))
+        except (OSError, KeyError, json.JSONDecodeError) as error:
+            raise Refused(
+                f"{sidecar} does not say how the scan's own voxels lie, which sample.native needs "
+                f"({error!r}). Run the stage preprocess again."
+            ) from None
+        return InScanner(tuple(shape), *(np.array(matrix) for matrix in matrices))
