@@ -5,11 +5,12 @@ Nothing here is fitted across subjects.
 
 import ants
 import numpy as np
-from scipy.ndimage import binary_erosion, gaussian_filter
+from scipy.ndimage import binary_erosion
 
 from brainlapse.preprocess.geometry import Image, coarser, cropped, resampled
 from brainlapse.preprocess.quarantine import Quarantined
 from brainlapse.preprocess.registration import to_ants
+from brainlapse.preprocess.shading import shading_between
 from brainlapse.volumes import BACKGROUND, from_bytes
 
 # Voxel size at which the shading is estimated and which of these voxels are used: every second, or every
@@ -19,7 +20,6 @@ KNOTS_MM = 200.0
 # Knots halve with every level. A fourth, at 25 mm, fitted the noise of each visit: between two visits
 # it left twice the smooth differences that three levels leave.
 ITERATIONS = [50, 50, 30]
-SHADING_MM = (40.0, 25.0, 15.0, 15.0)  # Gaussian sigmas of the shading between two visits, coarse to fine
 FAINT_PART = 0.25  # of the bright end: fluid below it is mostly noise
 # The faintest brain voxel, so that the byte store keeps brain and background apart.
 FAINTEST = float(from_bytes(np.uint8(1)))
@@ -76,25 +76,12 @@ def matched(
 ) -> np.ndarray:
     """Return the follow-up on the baseline's scale, the shading between the two visits divided out.
 
-    The differential bias correction of Lewis and Fox 2004
-    (doi 10.1016/j.neuroimage.2004.07.007), with Gaussians: the logarithm of the
-    two scans' ratio is smoothed inside the mask, ever finer, and what still
-    deviates by three robust standard deviations, true change above all, is
-    left out of the mean. A change that is both fainter than the noise and wider
-    than some 35 mm would be lost with the shading.
+    Both arrays (X, Y, Z) lie on one grid. Atrophy is kept, since the shading is
+    told apart from edges that moved. A change of brightness without motion
+    that is both fainter than the noise and wider than some 20 mm would be lost.
     """
-    inside = mask & (baseline > FAINT_PART * top) & (followup > 0)
     scaled = followup * gain_to(baseline[mask], followup[mask])
-    ratio = np.where(inside, np.log(np.maximum(scaled, 1e-6) / np.maximum(baseline, 1e-6)), 0)
-    shading = np.zeros(ratio.shape, dtype=np.float32)
-    for width_mm in SHADING_MM:
-        rest = ratio - shading
-        middle = np.median(rest[inside])
-        misfit = np.abs(rest - middle)
-        weight = (inside & (misfit <= 3 * 1.4826 * np.median(misfit[inside]))).astype(np.float32)
-        total = gaussian_filter(weight, width_mm / spacing_mm)
-        shading += gaussian_filter(rest * weight, width_mm / spacing_mm) / np.maximum(total, 1e-3)
-    return scaled / np.exp(shading)
+    return scaled / np.exp(shading_between(baseline, scaled, mask, FAINT_PART * top, spacing_mm))
 
 
 def residual(volume: np.ndarray, baseline: np.ndarray, mask: np.ndarray) -> float:

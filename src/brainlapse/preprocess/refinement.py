@@ -2,9 +2,10 @@
 
 The coil's shading differs from visit to visit, and registration takes part of
 it for motion: 0.3 to 0.9 mm at 10 % of shading, with any of ANTs' metrics. Two
-scans of one person differ by little else, so here six rigid parameters and a
-smooth shading are fitted together, by iterated least squares on the linearised
-difference. Real change is local and pulls little at robust weights.
+scans of one person differ by little else, so here six rigid parameters, a
+smooth shading and a drift of the edges, which is what shrinking tissue looks
+like, are fitted together, by iterated least squares on the linearised
+difference. Change that is left is local and pulls little at robust weights.
 """
 
 import numpy as np
@@ -13,8 +14,10 @@ from scipy.spatial.transform import Rotation
 from brainlapse.preprocess.geometry import Image, coarser, resampled
 
 FINEST_MM, COARSEST_MM = 2.0, 3.0
+OF_SPACING = 0.8  # voxel size here, relative to that of the registrations
 STEPS, REWEIGHTINGS = 6, 3
 REACH_MM = 80.0  # scale of the shading's polynomial
+LINEAR_TERMS = 4  # of it, constant and linear, hold for the drift of the edges
 
 
 def refined(
@@ -24,7 +27,7 @@ def refined(
 
     `mask` is the baseline's brain. Only voxels well inside it are compared.
     """
-    size_mm = float(np.clip(spacing_mm, FINEST_MM, COARSEST_MM))
+    size_mm = float(np.clip(OF_SPACING * spacing_mm, FINEST_MM, COARSEST_MM))
     fixed, moving = coarser(baseline, size_mm), coarser(followup, size_mm)
     inside = resampled(mask, fixed.data.shape, fixed.affine).data > 0.9
     if not inside.any():
@@ -40,8 +43,9 @@ def refined(
         read = read * (wanted @ read[inside] / np.sum(read[inside] ** 2, dtype=float))
         slope = np.stack(np.gradient(read), axis=-1)[inside] @ np.linalg.inv(fixed.affine[:3, :3])
         values = read[inside].astype(float)
-        effects = np.hstack([slope, np.cross(points - centre, slope), shading * values[:, None]])
-        shift_turn = _robust_least_squares(effects, wanted - values)[:6]
+        edges = np.linalg.norm(slope, axis=1)[:, None] * shading[:, :LINEAR_TERMS]
+        effects = np.hstack([slope, np.cross(points - centre, slope), shading * values[:, None], edges])
+        shift_turn = robust_least_squares(effects, wanted - values)[:6]
         found = found @ _motion(shift_turn, centre)
     return found
 
@@ -52,12 +56,15 @@ def _shading_terms(place: np.ndarray) -> np.ndarray:
     return np.stack([np.ones(len(place)), x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], axis=1)
 
 
-def _robust_least_squares(effects: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """Least squares with Cauchy's weights: a voxel that misfits by far counts for little."""
+def robust_least_squares(effects: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Return the (m,) solution of (n, m) `effects` for `difference`, with Cauchy's weights.
+
+    A row that misfits by far counts for little.
+    """
     weight = np.ones(len(difference))
     for _ in range(REWEIGHTINGS):
         weighted = effects * weight[:, None]
-        # Normal equations: many voxels, 16 unknowns.
+        # Normal equations: many rows, few unknowns.
         solution = np.linalg.lstsq(weighted.T @ weighted, weighted.T @ (difference * weight), rcond=None)[0]
         misfit = np.abs(difference - effects @ solution)
         scale = 2 * 1.4826 * np.median(misfit) + 1e-12
