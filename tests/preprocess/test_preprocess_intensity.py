@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 
 from brainlapse.preprocess.geometry import Image
-from brainlapse.preprocess.intensity import gain_to, matched, to_range, without_bias
+from brainlapse.preprocess.intensity import gain_to, matched, residual, to_range, without_bias
 from brainlapse.volumes import BACKGROUND, brain_of, from_bytes, to_bytes
 
 SPACING_MM = 4.0
@@ -62,3 +62,19 @@ def test_brain_and_background_stay_apart_even_as_bytes(brain):
     assert (volume[~mask] == BACKGROUND).all() and volume.max() == 1
     np.testing.assert_array_equal(brain_of(volume), mask)
     np.testing.assert_array_equal(brain_of(from_bytes(to_bytes(volume))), mask)
+
+
+def test_the_residual_is_that_of_most_tissue_well_inside(brain):
+    values, mask = brain
+    volume = to_range(values, mask, 110.0)
+    later = np.where(mask, volume + 0.02, BACKGROUND)
+    later[18:22, 18:22, 18:22] = 1.0  # what changed counts for nothing
+    assert residual(later, volume, mask) == pytest.approx(0.02, abs=1e-6)
+    rim = mask & ~binary_erosion(mask, iterations=2)
+    assert residual(np.where(rim, 1.0, volume), volume, mask) == 0
+
+
+def test_a_brain_too_thin_to_look_inside_has_no_residual(brain):
+    values, mask = brain
+    sliver = mask & (np.indices(mask.shape)[0] == 20)
+    assert np.isnan(residual(values, values, sliver))

@@ -50,3 +50,21 @@ def test_the_answer_is_rigid(baseline):
     head, mask = baseline
     found = refined(head, head, mask, motion((1, 0, 0), (1, 0, 0)), VOXEL_MM)
     np.testing.assert_allclose(found[:3, :3] @ found[:3, :3].T, np.eye(3), atol=1e-9)
+
+
+@pytest.mark.parametrize("side", [0.0, 0.8])
+def test_shrinking_tissue_is_not_taken_for_motion(baseline, side):
+    head, mask = baseline
+    slope = np.linalg.norm(np.gradient(ndimage.gaussian_filter(head.data, 0.7), VOXEL_MM), axis=0)
+    lean = 1 + side * np.linspace(-1, 1, SHAPE[0])[:, None, None]  # more on one side, as atrophy often is
+    shrunk = head.like(np.maximum(head.data - 0.4 * lean * slope, 0))  # all edges withdraw by 0.4 mm
+    found = refined(shrunk, head, mask, motion((0.5, -0.5, 0.5), (0.5, -0.5, 0.5)), VOXEL_MM)
+    brain = head.millimetres(np.argwhere(mask.data > 0))
+    off_mm = brain @ (found - np.eye(4))[:3, :3].T + found[:3, 3]
+    assert np.linalg.norm(off_mm, axis=1).mean() < 0.05
+
+
+def test_two_runs_give_the_same_bits(baseline):
+    head, mask = baseline
+    runs = [refined(head, head, mask, motion((1, 0, 0), (1, 0, 0)), VOXEL_MM) for _ in range(2)]
+    np.testing.assert_array_equal(*runs)
