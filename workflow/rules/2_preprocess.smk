@@ -101,6 +101,6 @@ rule show:
         code=code_of("preprocess"),
         out=folder_of_output,
     message:
-        "preprocess: the gallery and the BIDS dataset of {wildcards.cohort}"
+        "show: the gallery and the BIDS dataset of {wildcards.cohort}"
     shell:
         "python -m brainlapse preprocess --show --scans {input.scans:q} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
