@@ -8,11 +8,11 @@ keep the order and the direction in which the scan's file stores them.
 import numpy as np
 from scipy import ndimage
 
-from brainlapse.volumes import BACKGROUND, brain_of, from_bytes
+from brainlapse.reading import read_once
+from brainlapse.volumes import BACKGROUND, FAINTEST, brain_of
 
 CORRECTIONS = 3
 MARGIN = 4  # voxels around the brain that are worked on
-FAINTEST = float(from_bytes(np.uint8(1)))  # of the brain's voxels, as in a preprocessed volume
 
 
 def to_native(
@@ -33,23 +33,12 @@ def to_native(
     """
     brain = brain_of(volume)
     to_grid = np.linalg.inv(grid_affine) @ np.linalg.inv(grid_to_scan) @ scan_affine
-    inside = _read(brain.astype(np.float32), to_grid, tuple(scan_shape)) > 0.5
+    inside = read_once(brain.astype(np.float32), to_grid, tuple(scan_shape)) > 0.5
     native = np.full(scan_shape, BACKGROUND, dtype=np.float32)
     if inside.any():
         box, box_to_grid = _box_around(inside, to_grid)
         native[box] = _brain_in_scan(volume, brain, inside[box], box_to_grid)
     return native
-
-
-def as_preprocessed(scan: np.ndarray, to_scan: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Read a scan as preprocessing does: once, linearly, blurred before where the grid is coarser.
-
-    `to_scan` takes the grid's voxels to the scan's. Outside the scan lies its edge.
-    """
-    ratio = np.abs(to_scan[:3, :3]).max(axis=1)
-    sigma = 0.4 * np.sqrt(np.maximum(ratio**2 - 1, 0))
-    scan = ndimage.gaussian_filter(scan, sigma) if sigma.max() > 0.2 else scan
-    return _read(scan, to_scan, shape, mode="nearest")
 
 
 def _brain_in_scan(
@@ -64,16 +53,10 @@ def _brain_in_scan(
     values = ndimage.map_coordinates(volume[over_grid], places, order=3, mode="nearest")
     found[inside] = np.clip(values, FAINTEST, 1)
     for _ in range(CORRECTIONS):
-        missed = volume - as_preprocessed(found[over_scan], to_scan, volume.shape)
+        missed = volume - read_once(found[over_scan], to_scan, volume.shape, mode="nearest")
         values = found[inside] + ndimage.map_coordinates(missed[over_grid], places, order=1, mode="nearest")
         found[inside] = np.clip(values, FAINTEST, 1)
     return found
-
-
-def _read(
-    data: np.ndarray, pull: np.ndarray, shape: tuple[int, int, int], mode: str = "constant"
-) -> np.ndarray:
-    return ndimage.affine_transform(data, pull[:3, :3], pull[:3, 3], shape, order=1, mode=mode)
 
 
 def _nearest(mask: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -81,6 +81,10 @@ def from_bytes(packed: np.ndarray) -> np.ndarray:
     return packed.astype(np.float32) / 127.5 - 1
 
 
+# The faintest brain voxel, so that the byte store keeps brain and background apart.
+FAINTEST = float(from_bytes(np.uint8(1)))
+
+
 def brain_of(volume: np.ndarray) -> np.ndarray:
     """Boolean mask of the brain of a preprocessed volume."""
     return volume > BACKGROUND

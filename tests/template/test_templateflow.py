@@ -34,7 +34,6 @@ STORED = {
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """A TemplateFlow cache with some of its templates, files that are not fetched empty; and no network."""
-    pytest.importorskip("templateflow")
     monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "cache"))
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

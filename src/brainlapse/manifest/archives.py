@@ -13,6 +13,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from calendar import timegm
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -40,7 +41,7 @@ class Damaged(Exception):
     """The content of a member cannot be had whole."""
 
 
-class Archive:
+class Archive(ABC):
     """The members of an archive, and one pass over it that writes some of them."""
 
     def __init__(self, path: str, members: list[Member]):
@@ -74,9 +75,9 @@ class Archive:
                 return b"".join(whole(opener, member.size))
         raise Damaged("is no longer in the archive")
 
+    @abstractmethod
     def _contents(self, wanted: set[str]) -> Iterator[tuple[Member, Opener]]:
         """Each wanted member with what opens it, in the archive's order. Raises Damaged."""
-        raise NotImplementedError
 
 
 class Zip(Archive):

@@ -1,16 +1,6 @@
 """Stage 2: one subject's scans → brains on the common grid, with a quality table and pictures."""
 
-import os
-
-# ITK and the matrix libraries read these once, when they are loaded, and each child process loads them anew.
-# With more threads results would differ, ITK's from run to run, a matrix product's with the number of cores.
-os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-os.environ["ANTS_RANDOM_SEED"] = "1234"
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-os.environ["MKL_NUM_THREADS"] = "1"
-os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
-
+import brainlapse.preprocess.single_thread  # noqa: F401, before all that loads ITK
 from brainlapse import tables
 from brainlapse.errors import Refused
 from brainlapse.preprocess.bids_copy import write_bids

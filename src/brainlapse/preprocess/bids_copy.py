@@ -7,8 +7,7 @@ The tree is made anew each time, beside the old one, and takes its place in the 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -18,6 +17,7 @@ from brainlapse.preprocess import bids_metadata as metadata
 from brainlapse.preprocess.bids_labels import session_labels, subject_labels
 from brainlapse.preprocess.derivatives import ScanFiles, sidecar_of
 from brainlapse.tables import MISSING
+from brainlapse.writing import whole_folder
 
 FOLDER = "bids"
 
@@ -30,7 +30,7 @@ def write_bids(quality: pd.DataFrame, scans: pd.DataFrame, out: Path) -> None:
     derivative of an accepted scan is not there.
     """
     visits = visits_of(quality, scans)
-    with _whole_folder(out / FOLDER) as folder:
+    with whole_folder(out / FOLDER) as folder:
         _write_json(folder / "dataset_description.json", metadata.description(scans["cohort"].iloc[0]))
         _write_text(folder / "README", metadata.README)
         _write_text(folder / ".bidsignore", metadata.IGNORED)
@@ -128,21 +128,3 @@ def _write_text(path: Path, text: str) -> None:
 
 def _write_table(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> None:
     _write_text(path, frame[list(columns)].to_csv(sep="\t", index=False, na_rep=MISSING, lineterminator="\n"))
-
-
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside `folder` that replaces it on success; what a killed run left is removed."""
-    beside, old = (folder.with_name(f".{folder.name}-{which}") for which in ("new", "old"))
-    for leftover in (beside, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        yield beside
-        os.sync()  # thousands of small files: one flush for all is a hundred times faster than one each
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(beside, folder)
-    finally:
-        for leftover in (beside, old):
-            shutil.rmtree(leftover, ignore_errors=True)

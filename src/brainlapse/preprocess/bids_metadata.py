@@ -14,8 +14,8 @@ README = """\
 
 Brains on one grid in MNI152NLin2009aSym space, made by brainlapse, as BIDS derivatives. The same files lie in
 the folder above this one under the study's own ids; here they are hard links to them where the disk can do
-that, so that they take no space twice. Do not edit them in place. The folder is made anew whenever the cohort
-is gathered.
+that, so that they take no space twice. Do not edit them in place. The folder is made anew whenever the
+cohort is preprocessed again.
 
 - `participants.tsv` and each `sub-*_sessions.tsv` tell which subject and scan of the study a label stands
   for. A label holds the letters and digits of the study's id. Days are counted from a person's first scan; no
@@ -76,7 +76,8 @@ OLDEST_TOLD_YEARS = 89  # BIDS and HIPAA ask not to tell a greater age
 
 def image_sidecar(told: dict, sources: list[str]) -> dict:
     """The volume's sidecar: what the study's own says, with sources that hold no path of this machine."""
-    return told | {"Sources": sources}
+    template = PurePath(told["Settings"]["template"]).name  # a head template's folder is of this machine
+    return told | {"Sources": sources, "Settings": told["Settings"] | {"template": template}}
 
 
 def mask_sidecar(told: dict, sources: list[str]) -> dict:

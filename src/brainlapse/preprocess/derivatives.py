@@ -15,7 +15,7 @@ import numpy as np
 
 from brainlapse import __version__
 from brainlapse.preprocess.geometry import itk_text
-from brainlapse.preprocess.inputs import UNITS, sha256
+from brainlapse.preprocess.inputs import affine_in_mm, sha256
 from brainlapse.preprocess.pictures import qc_picture, raw_picture
 from brainlapse.volumes import Grid, write_volume
 from brainlapse.writing import whole_file, write_text
@@ -147,8 +147,7 @@ def resolution(grid: Grid) -> str:
 def stored_voxels(scan: Path) -> dict:
     """Shape and affine (voxels → millimetres, RAS) of a scan's file, in the order in which it is stored."""
     image = nib.load(scan)
-    _, to_mm = UNITS.get(int(image.header["xyzt_units"]) % 8, UNITS[2])
-    affine = np.diag([to_mm] * 3 + [1.0]) @ image.affine
+    affine, _ = affine_in_mm(image)
     return {"ScanShape": list(image.shape[:3]), "ScanAffine": affine.tolist()}
 
 

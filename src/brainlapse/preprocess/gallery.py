@@ -70,7 +70,7 @@ def _content(quality: pd.DataFrame) -> dict:
     """What the script reads: the figures, and a list a scan of TEXTS and of the figures' values."""
     columns = figure_columns()
     figures = [
-        {"label": label(column.name), "meaning": column.meaning, "worst": WORST.get(column.name, "far")}
+        {"label": label(column.name), "meaning": column.meaning, "worst": WORST[column.name]}
         for column in columns
     ]
     texts = [[None if pd.isna(value) else str(value) for value in quality[name]] for name in TEXTS]

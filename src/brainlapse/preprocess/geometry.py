@@ -9,7 +9,8 @@ grid → baseline → follow-up is the matrix product `to_followup @ to_baseline
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+
+from brainlapse.reading import read_once
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -52,21 +53,14 @@ def resampled(
     transform: np.ndarray | None = None,
     outside: str = "constant",
 ) -> Image:
-    """The image on another grid, read once, linearly.
+    """The image on another grid, as `read_once` reads it.
 
     `transform` takes the new grid's millimetres to the image's. Outside the
-    image's field of view lies 0, or its edge for `outside="nearest"`. Where the new
-    voxels are larger than the old ones a Gaussian first removes what the new
-    grid cannot hold.
+    image's field of view lies 0, or its edge for `outside="nearest"`.
     """
     pull = np.eye(4) if transform is None else transform
-    # Rounded, since a point 1e-15 outside the outermost slice would be read as 0.
-    step = np.round(np.linalg.inv(image.affine) @ pull @ affine, 9)
-    ratio = np.abs(step[:3, :3]).max(axis=1)
-    sigma = 0.4 * np.sqrt(np.maximum(ratio**2 - 1, 0))
-    data = ndimage.gaussian_filter(image.data, sigma) if sigma.max() > 0.2 else image.data
-    read = ndimage.affine_transform(data, step[:3, :3], step[:3, 3], shape, order=1, mode=outside)
-    return Image(read.astype(np.float32), affine)
+    to_image = np.linalg.inv(image.affine) @ pull @ affine
+    return Image(read_once(image.data, to_image, shape, outside), affine)
 
 
 def cropped(image: Image, mask: np.ndarray, margin: int) -> tuple[Image, np.ndarray]:

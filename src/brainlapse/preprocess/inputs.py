@@ -28,11 +28,9 @@ def read_scan(path: Path, limits: dict) -> Image:
     """
     image = opened(path)
     check_kind(image, limits)
-    data, affine = values_of(path)
-    data = one_volume(data)
+    data = one_volume(values_of(path))
     check_orientation(image, limits)
-    unit, to_mm = UNITS.get(int(image.header["xyzt_units"]) % 8, UNITS[2])
-    affine = np.diag([to_mm] * 3 + [1.0]) @ affine
+    affine, unit = affine_in_mm(image)
     check_geometry(data.shape, affine, limits, unit)
     data = check_values(data, limits)
     check_slices(data, affine, limits)
@@ -51,6 +49,8 @@ def opened(path: Path) -> nib.Nifti1Pair:
         image = nib.load(path)
     except FileNotFoundError:
         raise Quarantined("missing", f"{path} is not there any more; make the manifest again") from None
+    except MemoryError:
+        raise  # not the scan's fault
     except Exception as error:  # nibabel trips over a damaged header in many ways
         raise _unreadable(path, error) from None
     if not isinstance(image, nib.Nifti1Pair):
@@ -71,11 +71,19 @@ def check_kind(image: nib.Nifti1Pair, limits: dict) -> None:
         )
 
 
-def values_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The float32 array as stored, read to the checksum at its end, and the (4, 4) affine."""
+def affine_in_mm(image: nib.Nifti1Pair) -> tuple[np.ndarray, str]:
+    """The (4, 4) matrix from the voxels as stored to millimetres, RAS, and the unit that the header names."""
+    unit, to_mm = UNITS.get(int(image.header["xyzt_units"]) % 8, UNITS[2])
+    return np.diag([to_mm] * 3 + [1.0]) @ image.affine, unit
+
+
+def values_of(path: Path) -> np.ndarray:
+    """The float32 array as stored, read to the checksum at its end."""
     try:
         with np.errstate(all="ignore"):  # what overflows becomes infinite and is counted as such
-            return read_volume(path)
+            return read_volume(path)[0]
+    except MemoryError:
+        raise  # `voxels_million` has let it pass: more memory helps
     except Exception as error:  # as above; and a full disk, a lost mount, a file that shrinks
         raise _unreadable(path, error) from None
 

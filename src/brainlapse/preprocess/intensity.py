@@ -11,7 +11,7 @@ from brainlapse.preprocess.geometry import Image, coarser, cropped, resampled
 from brainlapse.preprocess.quarantine import Quarantined
 from brainlapse.preprocess.registration import to_ants
 from brainlapse.preprocess.shading import shading_between
-from brainlapse.volumes import BACKGROUND, from_bytes
+from brainlapse.volumes import BACKGROUND, FAINTEST
 
 # Voxel size at which the shading is estimated and which of these voxels are used: every second, or every
 # third where all is coarse. More would cost ten times as much and change the field by some per cent.
@@ -21,8 +21,6 @@ KNOTS_MM = 200.0
 # it left twice the smooth differences that three levels leave.
 ITERATIONS = [50, 50, 30]
 FAINT_PART = 0.25  # of the bright end: fluid below it is mostly noise
-# The faintest brain voxel, so that the byte store keeps brain and background apart.
-FAINTEST = float(from_bytes(np.uint8(1)))
 
 
 def without_bias(image: Image, mask: Image, spacing_mm: float) -> Image:

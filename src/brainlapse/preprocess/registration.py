@@ -5,6 +5,8 @@ threads differ from run to run; parallel work is over subjects.
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import numpy as np
 
 from brainlapse.preprocess.geometry import RAS_TO_LPS, Image
 from brainlapse.preprocess.quarantine import Quarantined
+
+NO_MEMORY = ("allocat", "temporarily unavailable")  # how ITK tells that it got none
 
 
 @dataclass(frozen=True)
@@ -43,25 +47,18 @@ def register(
     information inside `where`, a boolean array on the fixed image. The same
     input gives the same matrix. Raises Quarantined where ANTs gives up.
     """
-    with tempfile.TemporaryDirectory(prefix="brainlapse-") as folder:
-        begin = f"{folder}/start.mat"
-        ants.write_transform(_to_itk(start), begin)
-        try:
-            found = ants.registration(
-                to_ants(fixed),
-                to_ants(moving),
-                kind,
-                initial_transform=[begin],
-                outprefix=f"{folder}/found",
-                mask=None if where is None else to_ants(fixed.like(where)),
-                aff_iterations=levels.iterations,
-                aff_shrink_factors=levels.shrink,
-                aff_smoothing_sigmas=levels.sigmas,
-                aff_random_sampling_rate=levels.sampled,
-            )
-        except (RuntimeError, ValueError) as error:
-            raise Quarantined("registration failed", " ".join(str(error).split())[:200]) from None
-        return _from_itk(found["fwdtransforms"])
+    with _found(
+        kind,
+        fixed,
+        moving,
+        start,
+        where,
+        aff_iterations=levels.iterations,
+        aff_shrink_factors=levels.shrink,
+        aff_smoothing_sigmas=levels.sigmas,
+        aff_random_sampling_rate=levels.sampled,
+    ) as files:
+        return _from_itk(files)
 
 
 def warped(
@@ -78,6 +75,18 @@ def warped(
     image; `iterations` at shrink factors 1, 2, 4 … from the last one backwards.
     The same input gives the same image. Raises Quarantined where ANTs gives up.
     """
+    with _found("SyNOnly", fixed, moving, start, where, reg_iterations=iterations) as files:
+        return fixed.like(ants.apply_transforms(to_ants(fixed), to_ants(carried), files).numpy())
+
+
+@contextmanager
+def _found(
+    kind: str, fixed: Image, moving: Image, start: np.ndarray, where: np.ndarray | None, **how
+) -> Iterator[list[str]]:
+    """The files of the transforms that ANTs finds, in its order; they are gone afterwards.
+
+    Want of memory is not the scan's fault and is not told as if it were.
+    """
     with tempfile.TemporaryDirectory(prefix="brainlapse-") as folder:
         begin = f"{folder}/start.mat"
         ants.write_transform(_to_itk(start), begin)
@@ -85,16 +94,18 @@ def warped(
             found = ants.registration(
                 to_ants(fixed),
                 to_ants(moving),
-                "SyNOnly",
+                kind,
                 initial_transform=[begin],
                 outprefix=f"{folder}/found",
-                mask=to_ants(fixed.like(where)),
-                reg_iterations=iterations,
+                mask=None if where is None else to_ants(fixed.like(where)),
+                **how,
             )
-            pulled = ants.apply_transforms(to_ants(fixed), to_ants(carried), found["fwdtransforms"])
+            yield found["fwdtransforms"]
         except (RuntimeError, ValueError) as error:
-            raise Quarantined("registration failed", " ".join(str(error).split())[:200]) from None
-        return fixed.like(pulled.numpy())
+            said = " ".join(str(error).split())
+            if any(words in said for words in NO_MEMORY):
+                raise MemoryError(said) from None
+            raise Quarantined("registration failed", said[:200]) from None
 
 
 def to_ants(image: Image) -> ants.ANTsImage:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+import brainlapse.preprocess.single_thread  # noqa: F401, decides the bytes: fingerprints must see it
 from brainlapse import atlas, tables
 from brainlapse.preprocess.alignment import brain_to_template, followup_to_baseline
 from brainlapse.preprocess.brain import METHODS
