@@ -1,4 +1,5 @@
 # make demo    fresh machine → results/demo/7_report/index.html
+# make demo-all  the same with every model of config.yaml: the better part of an hour
 # make test    the tests (under 20 minutes on 2 cores); make test-all runs the slow ones too
 # make check   what CI checks before the tests: lint, format, workflow
 # make bench   the measurements of benchmarks/
@@ -13,10 +14,15 @@ SNAKEMAKE := PATH="$(CURDIR)/$(STAGES)/bin:$$PATH" $(WORKFLOW)/bin/snakemake --c
 	--workflow-profile workflow/profiles/demo --configfile config.yaml demo.yaml
 REPORT := results/demo/7_report/index.html
 
-.PHONY: demo clean-demo test test-all check format bench environments
+.PHONY: demo demo-all clean-demo test test-all check format bench environments
 
 demo: environments
 	@$(SNAKEMAKE)
+	@echo; echo "The report: $(CURDIR)/$(REPORT)"
+
+# Every row of config.yaml at the demo's scale; what `make demo` has made is not made again.
+demo-all: environments
+	@$(SNAKEMAKE) demo-all.yaml
 	@echo; echo "The report: $(CURDIR)/$(REPORT)"
 
 clean-demo:
@@ -39,11 +45,15 @@ format: environments
 	$(WORKFLOW)/bin/ruff format .
 	$(WORKFLOW)/bin/snakefmt Snakefile workflow/rules
 
-# Plans a study of ADNI's size, reads a download of 100,000 images, and measures the demo's alignment.
+# Plans a study of ADNI's size, reads a download of 100,000 images, measures the demo's alignment, counts what
+# models cost, and times loading and training; benchmarks/gpu.sh is the same for a GPU.
 bench: demo
 	$(STAGES)/bin/python benchmarks/plan.py --folder $$(mktemp -d)/plan
 	PYTHONPATH=tests/manifest $(STAGES)/bin/python benchmarks/manifest.py --folder $$(mktemp -d)/manifest
 	$(STAGES)/bin/python benchmarks/followup_alignment.py --results results/demo
+	$(STAGES)/bin/python benchmarks/model_cost.py
+	$(STAGES)/bin/python benchmarks/loader.py
+	$(STAGES)/bin/python benchmarks/training_speed.py --eager
 
 environments: $(WORKFLOW)/installed $(STAGES)/installed
 

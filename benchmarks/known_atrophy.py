@@ -40,20 +40,18 @@ SHADING, SHADING_KNOT_MM = 0.08, 90.0
 STUDY = {
     "grid": {"shape": [64, 80, 64], "spacing_mm": 2.8},
     "splits": {"train": 17, "validation": 1, "test": "rest"},
-    "models": {
-        "brainlapse": {
-            "network": {"patch": 2, "channels": [16, 32, 64], "attention_levels": [2]},
-            "training": {"steps": 300, "batch": 4, "learning_rate": 5.0e-4, "warmup_steps": 20, "ema": 0.99,
-                         "precision": "fp32"},
-        },
-        "brainlapse_plausible": None, "paper": None, "no_source": None, "no_interval": None,
-        "unconditional": None,
-    },
     "report": {"title": "brainlapse on real heads with known atrophy"},
+}
+TRAINED = ("brainlapse", "regression")  # the rows of config.yaml that are kept, beside the average, and how
+ROW = {
+    "network": {"patch": 2, "channels": [16, 32, 64], "attention_levels": [2]},
+    "training": {"steps": 300, "batch": 4, "learning_rate": 5.0e-4, "warmup_steps": 20, "ema": 0.99,
+                 "precision": "fp32"},
 }  # fmt: skip
 
+CONFIG = complete(yaml.safe_load((PROJECT / "config.yaml").read_text()))
 # What config.yaml says, but coarse: only the affine is wanted.
-AFFINE_SETTINGS = preprocess_settings(complete(yaml.safe_load((PROJECT / "config.yaml").read_text()))) | {
+AFFINE_SETTINGS = preprocess_settings(CONFIG) | {
     "grid": {"shape": [32, 40, 32], "spacing_mm": 5.6},
     "registration_spacing_mm": 4.0,
 }
@@ -150,7 +148,7 @@ def _person(people: pd.DataFrame, name: str) -> tuple[float, str]:
 
 def _write_study(folder: Path) -> None:
     cohorts = {"adni": None, "heads": {"reader": "adni", "root": str(folder / "download"), "role": "study"}}
-    models = {**STUDY["models"], "regression": STUDY["models"]["brainlapse"]}
+    models = {name: None for name in CONFIG["models"] if name != "average"} | dict.fromkeys(TRAINED, ROW)
     study = {"results": str(folder / "results"), "cohorts": cohorts, **STUDY, "models": models}
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     print(f"snakemake --cores all --configfile config.yaml {folder / 'study.yaml'}")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from brainlapse import config as study
+from brainlapse.cli import _parser
 from brainlapse.errors import Refused
 from brainlapse.models import FAMILIES
 from brainlapse.train.settings import TrainingSettings
@@ -50,6 +51,22 @@ def test_sampling_is_no_part_of_training(config):
     assert study.train_settings(config, "brainlapse") == before
 
 
+def test_how_training_is_computed_is_no_part_of_training(config):
+    before = study.train_settings(config, "brainlapse")
+    assert study.train_options(config) == (
+        "--processes 1 --pictures 4 --volumes mapped --checkpoint-minutes 10"
+    )
+    config["train"] |= {"compile": True, "recompute": True, "checkpoint_minutes": 2.5}
+    assert study.train_options(config).endswith("--checkpoint-minutes 2.5 --compile --recompute")
+    assert study.train_settings(config, "brainlapse") == before
+
+
+def test_the_command_line_takes_the_options_of_training_and_has_their_defaults(config):
+    required = ["train", "--settings", "{}", "--out", "o", "--model", "m", "--pairs", "p", "--quality", "q"]
+    spoken = _parser().parse_args([*required, *study.train_options(config).split()])
+    assert spoken == _parser().parse_args(required)
+
+
 def test_canonical_settings_do_not_depend_on_the_order():
     assert study.canonical({"a": 1, "b": {"c": 2, "d": 3}}) == study.canonical(
         {"b": {"d": 3, "c": 2}, "a": 1}
@@ -69,7 +86,8 @@ def test_schema_and_settings_of_a_family_agree(name):
     cohorts = {"a": {"reader": "adni", "root": "x"}}
     row = study.complete({"cohorts": cohorts, "models": {"m": {"family": name}}})["models"]["m"]
     family = FAMILIES[name]
-    assert row.pop("training") == _plain(dataclasses.asdict(TrainingSettings()))
+    training = {"steps": 1} if name == "average" else dataclasses.asdict(TrainingSettings())
+    assert row.pop("training") == _plain(training)
     assert row.pop("sampling") == _plain(dataclasses.asdict(family.Sampling()))
     assert row.pop("family") == name
     assert row == _plain(dataclasses.asdict(family.Settings()))

@@ -39,7 +39,7 @@ def _requests(pairs: pd.DataFrame) -> list[dict]:
         for years in SWEEP_YEARS:
             requests.append(first.to_dict() | {
                 "request": f"{COHORT}_{first['source_scan']}_{years}y", "target_scan": None,
-                "interval_years": float(years), "seed": years, "history": None,
+                "interval_years": float(years), "seed": years, "history": None, "history_years": None,
             })  # fmt: skip
     return requests
 

@@ -83,6 +83,13 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number, 0 or more")
+    return value
+
+
 def _file(help: str, many: bool = False, required: bool = True) -> dict:
     return {"type": Path, "help": help, "required": required} | ({"nargs": "+"} if many else {})
 
@@ -135,6 +142,20 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--pairs": _file("pairs.tsv"),
         "--quality": _file("quality.tsv of every cohort", many=True),
         "--threads": _COUNT,
+        "--processes": {
+            "type": _at_least_one,
+            "default": 1,
+            "help": "processes that share each batch, on a GPU each; torchrun sets it for several machines",
+        },
+        "--checkpoint-minutes": {"type": _number, "default": 10.0, "help": "minutes between checkpoints"},
+        "--pictures": {"type": int, "default": 4, "help": "validation follow-ups to draw ten times in a run"},
+        "--volumes": {
+            "choices": ("mapped", "device"),
+            "default": "mapped",
+            "help": "where training volumes lie: on disk, or all in the memory of the GPU",
+        },
+        "--compile": {"action": "store_true", "help": "compile the networks: a slow start, quicker steps"},
+        "--recompute": {"action": "store_true", "help": "need less memory and more time"},
     },
     "sample": {
         "--model": _name("name of the model"),
@@ -143,6 +164,8 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--pairs": _file("pairs.tsv"),
         "--quality": _file("quality.tsv of the cohort"),
         "--batch": {"type": int, "default": 1, "help": "requests computed at once; changes no sample"},
+        "--shard": _name("only this part of the volumes, such as 2/8", required=False),
+        "--gather": {"type": _at_least_one, "help": "only put the tables of so many shards together"},
         "--threads": _COUNT,
     },
     "evaluate": {

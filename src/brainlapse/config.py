@@ -57,7 +57,13 @@ def manifest_settings(config: dict, cohort: str) -> dict:
 
 def preprocess_settings(config: dict) -> dict:
     """What a preprocessed scan depends on."""
-    return {"grid": config["grid"], **config["preprocess"]}
+    parts = {key: value for key, value in config["preprocess"].items() if key != "store"}
+    return {"grid": config["grid"], **parts}
+
+
+def gather_settings(config: dict) -> dict:
+    """What the packed store of a cohort depends on, beside its scans."""
+    return {**preprocess_settings(config), "store": config["preprocess"]["store"]}
 
 
 def pairs_settings(config: dict) -> dict:
@@ -74,6 +80,14 @@ def train_settings(config: dict, model: str) -> dict:
     """What a trained model depends on: its row without `sampling`."""
     row = {key: value for key, value in config["models"][model].items() if key not in ("sampling", "weights")}
     return {"seed": config["seed"], "grid": config["grid"], **row}
+
+
+def train_options(config: dict) -> str:
+    """How training is computed, as options of its command: no result depends on them."""
+    how = config["train"]
+    words = [f"--{key} {how[key]}" for key in ("processes", "pictures", "volumes")]
+    words.append(f"--checkpoint-minutes {how['checkpoint_minutes']:g}")
+    return " ".join(words + [f"--{key}" for key in ("compile", "recompute") if how[key]])
 
 
 def sample_settings(config: dict, model: str) -> dict:

@@ -61,8 +61,11 @@ _ABOUT_THE_SOURCE = (
     Column("sex", "text", "sex as recorded", optional=True, allowed=SEXES),
     Column("diagnosis", "text", "diagnosis at the source scan", optional=True, allowed=DIAGNOSES),
 )
-_HISTORY = Column(
-    "history", "text", "earlier scans of the subject than the source, newest first, separated by ,", True
+_HISTORY = (
+    Column(
+        "history", "text", "earlier scans of the subject than the source, newest first; commas between", True
+    ),
+    Column("history_years", "text", "how long before the source each of them was made, years", True),
 )
 
 SCANS = Table(
@@ -175,7 +178,7 @@ PAIRS = Table(
         Column("target_scan", "text", "the later scan"),
         _INTERVAL,
         *_ABOUT_THE_SOURCE,
-        _HISTORY,
+        *_HISTORY,
     ),
     key=("pair",),
 )
@@ -191,7 +194,7 @@ REQUESTS = Table(
         Column("target_scan", "text", "the true follow-up; n/a in the interval sweep", optional=True),
         Column("interval_years", "number", "the number of years asked for"),
         *_ABOUT_THE_SOURCE,
-        _HISTORY,
+        *_HISTORY,
         Column("seed", "integer", "seed of the request's noise"),
     ),
     key=("request",),

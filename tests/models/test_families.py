@@ -1,19 +1,23 @@
 """What every family promises, whichever it is."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from brainlapse.errors import Refused
 from brainlapse.models import FAMILIES, Batch
+from brainlapse.models.guided_unet import GuidedUNet
 from brainlapse.models.settings import settings_from
 from brainlapse.models.stored import Recipe, load_model, save_settings, save_weights
+from brainlapse.models.unet import UNet
 
 SHAPE = (16, 20, 16)
 NETWORK = {"patch": 2, "channels": [8, 16], "attention_levels": [1]}
 IMAGE = {"predict": "epsilon", "diffuse": "image"}
 ROWS = {
+    "average": {"family": "average"},
+    "average_no_interval": {"family": "average", "conditions": ["source"]},
     "diffusion": {"family": "diffusion"},
     "x0": {"family": "diffusion", "predict": "x0"},
     "v": {"family": "diffusion", "predict": "v"},
@@ -22,10 +26,21 @@ ROWS = {
     "no_interval": {"family": "diffusion", "conditions": ["source"]},
     "unconditional": {"family": "diffusion", **IMAGE, "conditions": []},
     "told_more": {"family": "diffusion", "conditions": ["source", "interval", "age", "sex", "diagnosis"]},
+    "history": {"family": "diffusion", "conditions": ["source", "interval", "history"]},
+    "flow": {"family": "flow"},
+    "flow_usual": {"family": "flow", "start": "usual", "conditions": ["source", "interval", "diagnosis"]},
+    "flow_noise": {"family": "flow", "noise": 1.0, "conditions": ["source", "history"]},
+    "med_ddpm": {"family": "med_ddpm"},
+    "med_ddpm_unconditional": {"family": "med_ddpm", "conditions": []},
     "regression": {"family": "regression"},
+    "regression_history": {"family": "regression", "conditions": ["source", "interval", "history"]},
     "regression_diagnosis": {"family": "regression", "conditions": ["source", "interval", "diagnosis"]},
     "regression_no_interval": {"family": "regression", "conditions": ["source"]},
     "regression_change": {"family": "regression", "predict": "change"},
+    "vae": {"family": "vae"},
+    "vae_change": {"family": "vae", "predict": "change", "conditions": ["source", "history", "diagnosis"]},
+    "gan": {"family": "gan"},
+    "gan_change": {"family": "gan", "predict": "change", "conditions": ["source", "history", "diagnosis"]},
 }
 
 
@@ -33,8 +48,13 @@ def test_every_family_has_a_row_here():
     assert {row["family"] for row in ROWS.values()} == set(FAMILIES)
 
 
+def settings_of(row):
+    network = {} if row["family"] == "average" else {"network": NETWORK}
+    return {"seed": 0, "grid": {"shape": list(SHAPE)}, **network, **row}
+
+
 def recipe_of(row):
-    return Recipe.read({"seed": 0, "grid": {"shape": list(SHAPE)}, "network": NETWORK, **row})
+    return Recipe.read(settings_of(row))
 
 
 def built(row, shaken=0.0):
@@ -63,43 +83,86 @@ def pair(seed=0, batch=1, interval_years=2.0):
 
     facts = {"age": 70.0, "sex": 0.0, "diagnosis": 1.0}
     facts = {name: torch.full((batch,), number) for name, number in facts.items()}
-    return Batch(ball(core), torch.full((batch,), interval_years), ball(core + 0.1), facts)
+    # Two scans before the source of the first person, one of the second, two of the third, …
+    history_years = torch.tensor([1.5, 3.0]).repeat(batch, 1)
+    history_years[1::2, 1] = torch.nan
+    history = torch.cat([ball(core - 0.05), ball(core - 0.1)], dim=1)
+    history[1::2, 1] = -1.0
+    years = torch.full((batch,), interval_years)
+    return Batch(ball(core), years, ball(core + 0.1), facts, history, history_years)
+
+
+def alone(batch, i):
+    """The i-th person of a batch without the others, with as many earlier scans as this one has."""
+    one = {f.name: getattr(batch, f.name)[i : i + 1] for f in fields(batch) if f.name != "facts"}
+    there = one["history_years"].isfinite()[0]
+    one |= {"history": one["history"][:, there], "history_years": one["history_years"][:, there]}
+    return Batch(**one, facts={name: numbers[i : i + 1] for name, numbers in batch.facts.items()})
+
+
+def without_history(batch):
+    return replace(batch, history=None, history_years=None)
+
+
+def few_steps(model):
+    """The family's own sampling, but no longer than it takes to see what is promised."""
+    sampling = model.Sampling()
+    return replace(sampling, steps=3) if getattr(sampling, "steps", 1) > 3 else sampling
 
 
 def generated(model, batch, seed=0):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         return model.generate(
-            batch, lambda: torch.randn(batch.source.shape, generator=generator), model.Sampling()
+            batch, lambda: torch.randn(batch.source.shape, generator=generator), few_steps(model)
         )
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 class TestEveryFamily:
     def test_the_loss_falls_on_one_pair(self, row):
-        model, batch = built(row), pair(batch=2)
-        (player, parameters), *_ = model.players().items()
-        adam = torch.optim.Adam(parameters, lr=2e-3)
-        losses = []
-        for step in range(40):
-            torch.manual_seed(step % 4)
-            adam.zero_grad()
-            loss = model.loss(batch, player)
-            loss.backward()
-            adam.step()
-            losses.append(loss.item())
-        assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+        for player in built(row).players():
+            model, batch = built(row), pair(batch=2)
+            adam = torch.optim.Adam(model.players()[player], lr=2e-3)
+            losses = []
+            for step in range(40):
+                torch.manual_seed(step % 4)
+                adam.zero_grad()
+                loss = model.loss(batch, player)
+                loss.backward()
+                adam.step()
+                losses.append(loss.item())
+            assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
 
     def test_every_weight_learns(self, row):
         model = built(row, shaken=0.02)
         # Several pairs, since one may be drawn at the timestep where the noise is not looked at.
-        model.loss(pair(batch=6), "network").backward()
-        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.players()["network"])
+        for player, parameters in model.players().items():
+            model.zero_grad()
+            model.loss(pair(batch=6), player).backward()
+            assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in parameters)
+
+    def test_every_weight_has_one_player(self, row):
+        model = built(row)
+        played = [parameter for parameters in model.players().values() for parameter in parameters]
+        assert sorted(map(id, played)) == sorted(map(id, model.parameters()))
+
+    def test_a_player_leaves_the_weights_of_the_others_alone(self, row):
+        model = built(row, shaken=0.02)
+        for player, parameters in model.players().items():
+            model.zero_grad()
+            model.loss(pair(), player).backward()
+            own = set(map(id, parameters))
+            assert all(id(p) in own or p.grad is None for p in model.parameters())
 
     def test_nothing_that_the_network_says_is_deaf_at_the_start(self, row):
         model = built(row)
-        model.loss(pair(), "network").backward()
-        said = model.network.last[-1].weight.grad.abs().amax(dim=(1, 2, 3, 4))
+        if not model.players():
+            return
+        (network,) = (module for module in model.modules() if isinstance(module, UNet | GuidedUNet))
+        for player in model.players():
+            model.loss(pair(), player).backward()
+        said = network.last[-1].weight.grad.abs().amax(dim=(1, 2, 3, 4))
         assert (said > 0).float().mean() > 0.5 and said.reshape(-1, 8).amax(dim=1).min() > 0
 
     def test_a_sample_lies_on_the_grid_in_range_and_nowhere_but_in_the_brain(self, row):
@@ -118,6 +181,8 @@ class TestEveryFamily:
         sample = generated(model, batch)
         assert torch.equal(sample, generated(model, sooner)) == ("interval" not in conditions)
         assert torch.equal(sample, generated(model, brighter)) == ("source" not in conditions)
+        for changed in (without_history(batch), replace(batch, history_years=batch.history_years * 2)):
+            assert torch.equal(sample, generated(model, changed)) == ("history" not in conditions)
         for fact, number in batch.facts.items():
             for other in (number + 1, number * torch.nan):
                 changed = generated(model, replace(batch, facts={**batch.facts, fact: other}))
@@ -128,19 +193,18 @@ class TestEveryFamily:
         model, batch = built(row, shaken=0.02), pair(batch=3)
         noise = torch.randn(batch.source.shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            together = model.generate(batch, lambda: noise, model.Sampling())
-            for i in (2, 0):
-                facts = {name: numbers[i : i + 1] for name, numbers in batch.facts.items()}
-                alone = Batch(batch.source[i : i + 1], batch.interval_years[i : i + 1], facts=facts)
-                sample = model.generate(alone, lambda i=i: noise[i : i + 1], model.Sampling())
+            together = model.generate(batch, lambda: noise, few_steps(model))
+            for i in (2, 1, 0):
+                sample = model.generate(alone(batch, i), lambda i=i: noise[i : i + 1], few_steps(model))
                 # Convolutions may sum in another order for another batch size; and x_0
                 # from epsilon at t = T - 1 divides what is left of that by sqrt(a) = 1/157.
-                atol = 157e-5 if row.get("predict") == "epsilon" else 5e-5
+                epsilon = row.get("predict") == "epsilon" or row["family"] == "med_ddpm"
+                atol = 157e-5 if epsilon else 5e-5
                 torch.testing.assert_close(sample, together[i : i + 1], rtol=0, atol=atol)
 
     def test_what_is_saved_is_what_is_loaded(self, row, tmp_path):
         model, batch = built(row, shaken=0.05), pair()
-        save_settings({"seed": 0, "grid": {"shape": list(SHAPE)}, "network": NETWORK, **row}, tmp_path)
+        save_settings(settings_of(row), tmp_path)
         save_weights(model, tmp_path)
         loaded, recipe = load_model(tmp_path, torch.device("cpu"))
         assert recipe == recipe_of(row)
@@ -148,14 +212,15 @@ class TestEveryFamily:
 
     def test_the_loss_draws_from_the_global_generator_alone(self, row):
         model, batch = built(row, shaken=0.02), pair()
-        losses = []
-        for _ in range(2):
-            torch.manual_seed(5)
-            losses.append(model.loss(batch, "network"))
-        assert torch.equal(*losses)
+        for player in model.players():
+            losses = []
+            for _ in range(2):
+                torch.manual_seed(5)
+                losses.append(model.loss(batch, player))
+            assert torch.equal(*losses)
 
 
-@pytest.mark.parametrize("name", ["diffusion", "regression"])
+@pytest.mark.parametrize("name", ["average", "diffusion", "regression"])
 def test_no_time_no_change(name):
     batch = pair(interval_years=0.0)
     sample = generated(built(ROWS[name], shaken=0.05), batch)
@@ -176,9 +241,15 @@ def test_no_time_no_change(name):
         ({"family": "diffusion", "network": {"attention_levels": [4]}}, "there is no level 4; the last is 3"),
         (
             {"family": "diffusion", "conditions": ["weight"]},
-            "conditions: must be one of source, interval, age",
+            "conditions: must be one of source, interval, history, age",
         ),
-        ({"family": "gan"}, "family: must be one of diffusion, regression"),
+        ({"family": "forest"}, "family: must be one of average, diffusion"),
+        ({"family": "average", "conditions": ["interval"]}, r"\[source, interval\] or \[source\], not"),
+        ({"family": "vae", "conditions": ["interval"]}, "conditions: the generator .* must be given it"),
+        ({"family": "vae", "beta": -1}, "beta: must be a number of at least 0"),
+        ({"family": "gan", "predict": "motion"}, "predict: must be one of image, change"),
+        ({"family": "gan", "latent": 0}, "latent: must be a whole number of at least 1"),
+        ({"family": "gan", "l1": "much"}, "l1: must be a number of at least 0"),
         ({"grid": {"shape": [16, 20]}, "family": "regression"}, "grid.shape"),
     ],
 )

@@ -1,6 +1,7 @@
 """Pairs run forward in time, within the limits, with the history before the source."""
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,10 @@ def test_pairs_are_those_and_only_those_within_the_limits(days, history):
         past = [day[scan] for scan in earlier]
         assert len(past) <= history
         assert past == sorted(past, reverse=True) and all(d < day[pair.source_scan] for d in past)
+        told = pair.history_years.split(",") if past else []
+        assert [float(years) for years in told] == pytest.approx(
+            [(day[pair.source_scan] - d) / 365.25 for d in past], abs=1e-4
+        )
 
 
 def test_an_interval_is_calendar_days_over_365_25():

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from brainlapse import tables
+from brainlapse.config import complete, gather_settings, preprocess_settings
 from brainlapse.errors import Refused
 from brainlapse.preprocess import run
-from brainlapse.volumes import Grid, from_bytes, read_volume, write_volume
+from brainlapse.volumes import FAINTEST, Grid, from_bytes, read_volume, write_volume
 from toy_heads import SETTINGS, HeadFolder
 
 GRID = Grid(tuple(SETTINGS["grid"]["shape"]), SETTINGS["grid"]["spacing_mm"])
@@ -57,6 +58,32 @@ def test_the_store_holds_what_the_images_hold(heads, tmp_path, caplog):
         volume, _ = read_volume(out / row.image)
         assert np.abs(from_bytes(store[row.packed_row]) - volume).max() <= 1 / 255 + 1e-6
     assert quality.loc[quality["scan"] == "a1", "packed_row"].isna().all()
+
+
+def test_two_bytes_a_voxel_hold_more_and_keep_the_background(heads, tmp_path):
+    out = tmp_path / "out"
+    leave(out, "A")
+    leave(out, "B")
+    options = heads.options(out, gather=True)
+    options.settings["store"] = "float16"
+    run(options)
+    store = np.load(out / "volumes.npy", mmap_mode="r")
+    assert store.dtype == np.float16
+    for row in tables.read(out / "quality.tsv", tables.QUALITY).itertuples():
+        volume, _ = read_volume(out / row.image)
+        assert np.abs(store[row.packed_row].astype(np.float32) - volume).max() <= 1 / 4096
+    brain = np.array([-1.0, FAINTEST], np.float32).astype(np.float16)
+    assert brain[0] == -1 and brain[1] > -1
+
+
+def test_how_volumes_are_packed_preprocesses_nothing_anew():
+    def config(store):
+        cohorts = {"toy": {"reader": "adni", "root": "toy"}}
+        models = {"regression": {"family": "regression"}}
+        return complete({"cohorts": cohorts, "models": models, "preprocess": {"store": store}})
+
+    assert preprocess_settings(config("uint8")) == preprocess_settings(config("float16"))
+    assert gather_settings(config("uint8")) != gather_settings(config("float16"))
 
 
 def test_a_subject_not_yet_done_is_named(heads, tmp_path):

@@ -26,7 +26,10 @@ def study(tmp_path):
         for model, value in (("copy", 0.8), ("ours", 0.8 + gain)):
             scores.append(named | {"model": model, "region": "brain", "metric": "ssim_brain", "value": value})
         scores.append(named | {"model": "copy", "region": "brain", "metric": "true_volume_ml", "value": 1.0})
-        requests.append(named | {"source_scan": f"I{n}", "target_scan": "J", "history": None, "seed": n})
+        requests.append(
+            named
+            | {"source_scan": f"I{n}", "target_scan": "J", "history": None, "history_years": None, "seed": n}
+        )
         scans.append({"cohort": "c", "subject": f"s{n}", "visit": "v", "scan": f"I{n}", "days": 0,
                       "age_years": 70.0, "diagnosis": DIAGNOSIS[request], "image": "i"})  # fmt: skip
     for rows, path, table in (

@@ -12,7 +12,7 @@ from brainlapse import sample, tables
 from brainlapse.errors import Refused
 from brainlapse.models.stored import Recipe, save_settings, save_weights
 from brainlapse.sample.requests import request_seed, requests_of
-from brainlapse.volumes import brain_of, read_volume
+from brainlapse.volumes import brain_of, read_volume, write_volume
 from toy_study import COHORT, GRID, write_toy_study
 
 SWEEP = [1, 2.5]
@@ -26,15 +26,19 @@ TRAINED = {
 def study(tmp_path_factory):
     """The toy study with an untrained but not idle model in 4_train."""
     results = write_toy_study(tmp_path_factory.mktemp("study"), subjects=8)
+    write_model(results / "4_train" / "toy_model")
+    return results
+
+
+def write_model(folder, **row):
     torch.manual_seed(0)
-    model = Recipe.read(TRAINED).build()
+    model = Recipe.read(TRAINED | row).build()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
     model.usual.sd.fill_(0.1)
-    save_settings(TRAINED, results / "4_train" / "toy_model")
-    save_weights(model, results / "4_train" / "toy_model")
-    return results
+    save_settings(TRAINED | row, folder)
+    save_weights(model, folder)
 
 
 def options_for(study, out, model="toy_model", batch=1, **sampling):
@@ -46,6 +50,8 @@ def options_for(study, out, model="toy_model", batch=1, **sampling):
         quality=study / "2_preprocess" / COHORT / "quality.tsv",
         threads=1,
         batch=batch,
+        shard=None,
+        gather=None,
         settings={"seed": 0, "intervals_years": SWEEP, "sampling": sampling},
         out=out,
     )
@@ -93,6 +99,54 @@ def test_a_sample_depends_on_its_request_and_not_on_its_batch(study, tmp_path):
         np.testing.assert_allclose(together[key][0], volume, rtol=0, atol=1e-4)
     request = "toy_I30_I31"
     assert np.abs(alone[request, 0][0] - alone[request, 1][0]).max() > 0.01
+
+
+def test_shards_put_together_are_what_one_job_makes(study, tmp_path):
+    whole = options_for(study, tmp_path / "whole", draws=2)
+    sample.run(whole)
+    parts = options_for(study, tmp_path / "parts", draws=2)
+    made = 0
+    for parts.shard in ("1/3", "2/3", "3/3"):
+        sample.run(parts)
+        assert not (parts.out / "samples.tsv").exists()
+        now = len(list(parts.out.rglob("*.nii.gz")))
+        assert 0 < now - made < 20 * 2 / 3
+        made = now
+    parts.shard, parts.gather = None, 3
+    sample.run(parts)
+    for path in whole.out.rglob("*"):
+        assert path.is_dir() or path.read_bytes() == (parts.out / path.relative_to(whole.out)).read_bytes()
+    parts.settings["intervals_years"] = [7]
+    with pytest.raises(Refused, match=r"answer other requests.*Run every shard again"):
+        sample.run(parts)
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "1/0", "a/b"])
+def test_what_is_no_shard_is_refused(study, tmp_path, shard):
+    options = options_for(study, tmp_path)
+    options.shard = shard
+    with pytest.raises(Refused, match="such as 2/8, not"):
+        sample.run(options)
+
+
+def test_a_model_that_is_told_the_history_heeds_the_accepted_scans_before_the_source(tmp_path):
+    study = write_toy_study(tmp_path / "study", subjects=4)
+    write_model(study / "4_train" / "toy_model", conditions=["source", "interval", "history"])
+    _, _, before = sampled(options_for(study, tmp_path / "before", batch=4))
+    earliest, _ = source_of(study, "I30")
+    quality = study / "2_preprocess" / COHORT / "quality.tsv"
+    rows = tables.read(quality, tables.QUALITY)
+    image = quality.parent / rows.set_index("scan")["image"]["I30"]
+    write_volume(image, np.where(earliest > -1, earliest * 0.5, -1).astype(np.float32), GRID.affine)
+    _, _, brighter = sampled(options_for(study, tmp_path / "brighter", batch=4))
+    assert not np.array_equal(before["toy_I31_I32", 0][0], brighter["toy_I31_I32", 0][0])
+
+    rows.loc[rows["scan"] == "I30", "status"] = "quarantined"
+    tables.write(rows, quality, tables.QUALITY)
+    pairs = tables.read(study / "3_pairs" / "pairs.tsv", tables.PAIRS)
+    tables.write(pairs[pairs["source_scan"] == "I31"], study / "3_pairs" / "pairs.tsv", tables.PAIRS)
+    _, _, without = sampled(options_for(study, tmp_path / "without", batch=4))
+    assert not np.array_equal(without["toy_I31_I32", 0][0], before["toy_I31_I32", 0][0])
 
 
 def test_the_same_call_gives_the_same_bytes(study, tmp_path):

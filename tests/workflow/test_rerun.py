@@ -39,6 +39,7 @@ EDITS = {
     "a metric setting": (("evaluate", "change_threshold"), 0.1, AFTER_SCORES),
     "the bootstrap": (("evaluate", "bootstrap"), 30, {"compare"} | AFTER_REPORT),
     "a report title": (("report", "title"), "other", AFTER_REPORT),
+    "how training is computed, which changes no model": (("train",), {"recompute": True}, AFTER_REPORT),
     "the batch of sampling, which changes no sample": (("sample",), {"batch": 2}, AFTER_REPORT),
 }
 

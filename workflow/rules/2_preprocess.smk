@@ -69,7 +69,7 @@ rule gather:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings(study.preprocess_settings),
+        settings=settings(study.gather_settings),
         code=code_of("preprocess.gather"),
         out=folder_of_output,
     message:

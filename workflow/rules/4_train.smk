@@ -18,7 +18,8 @@ rule train:
         "../../envs/train.yaml"
     threads: 8
     resources:
-        gpu=1,
+        gpu=config["train"]["processes"],
+        options=study.train_options(config),
         mem_mb=16000,
         runtime=2880,
     params:
@@ -28,4 +29,4 @@ rule train:
     message:
         "train: {wildcards.model}"
     shell:
-        "python -m brainlapse train --model {wildcards.model:q} --pairs {input.pairs:q} --quality {input.quality:q} --threads {threads} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        "python -m brainlapse train --model {wildcards.model:q} --pairs {input.pairs:q} --quality {input.quality:q} --threads {threads} {resources.options} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

@@ -43,6 +43,8 @@ wildcard_constraints:
     subject="[^/]+",
     root="|".join(map(re.escape, PHANTOM_ROOTS)) or "nowhere",
     template="[A-Za-z0-9]+",
+    shard="[0-9]+",
+    shards="[0-9]+",
 
 
 def settings(of, *wildcards):
@@ -183,6 +185,25 @@ def weights(wc):
 def weights_option(wc, input):
     """How the command names the weights; the floors have none to name."""
     return ["--weights", os.path.dirname(input.weights)] if input.weights else []
+
+
+def shards_of_samples(wc):
+    """The tables of the jobs that make the volumes, where there are several; the floors make none."""
+    shards = config["sample"]["shards"]
+    if shards == 1 or wc.model in study.FLOORS:
+        return []
+    folder = f"{RESULTS}/5_sample/{wc.model}/{wc.cohort}"
+    return [f"{folder}/samples-{n}-of-{shards}.tsv" for n in range(1, shards + 1)]
+
+
+def gather_option(wc, input):
+    """How the command is told to put shards together."""
+    return f"--gather {len(input.shards)}" if input.shards else ""
+
+
+def gpus_of_samples(wc, input):
+    """A job that makes no volume needs no GPU."""
+    return 0 if input.shards or wc.model in study.FLOORS else 1
 
 
 # A stage writes into a folder; these say which, from the files that the rule names.

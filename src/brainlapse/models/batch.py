@@ -1,7 +1,7 @@
 """A batch: what a model is told, and while it learns, what came of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 
@@ -16,13 +16,18 @@ class Batch:
     """Sources and targets (B, 1, X, Y, Z) in [-1, 1], background exactly -1; interval_years (B,).
 
     `target` is None when a follow-up is to be generated. `facts` are those of
-    `conditions.FACTS`, (B,) each; what is not there is not known.
+    `conditions.FACTS`, (B,) each; what is not there is not known. `history` are
+    scans of the same people before the source, (B, K, X, Y, Z), and
+    `history_years` (B, K) how long before it each was made: positive, NaN where a
+    person has fewer than K. None: nobody has any.
     """
 
     source: torch.Tensor
     interval_years: torch.Tensor
     target: torch.Tensor | None = None
     facts: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    history: torch.Tensor | None = None
+    history_years: torch.Tensor | None = None
 
     @property
     def brain(self) -> torch.Tensor:
@@ -35,6 +40,6 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        target = None if self.target is None else self.target.to(device)
-        facts = {name: numbers.to(device) for name, numbers in self.facts.items()}
-        return Batch(self.source.to(device), self.interval_years.to(device), target, facts)
+        volumes = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "facts"}
+        there = {name: None if it is None else it.to(device) for name, it in volumes.items()}
+        return Batch(**there, facts={name: numbers.to(device) for name, numbers in self.facts.items()})

@@ -1,11 +1,10 @@
-"""What a model may be told: the source, the interval, and facts about the person at the source scan.
+"""What a model may be told: the source, the interval, earlier scans, and facts about the person.
 
 Nothing here is known only later: a diagnosis is that of the source scan.
 What is not known is NaN, and a network that is told NaN is told nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,10 @@ import torch
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch
 from brainlapse.models.settings import one_of
+from brainlapse.models.unet import YEARS
 from brainlapse.tables import DIAGNOSES
 
 Periods = tuple[float, float]  # the shortest and the longest of the waves that encode a number
-_INTERVAL_YEARS: Periods = (4.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -35,19 +34,20 @@ FACTS = {
     "diagnosis": Fact("diagnosis", DIAGNOSES, (8.0, 80.0)),
 }
 CONDITIONS = ("source", "interval")  # the paper's, and those of a row that names none
+HISTORY = "history"  # scans before the source (history.py)
 
 
 def check_conditions(conditions: tuple[str, ...]) -> None:
     """Refuse an unknown or a repeated condition."""
     for condition in conditions:
-        one_of("conditions", condition, (*CONDITIONS, *FACTS))
+        one_of("conditions", condition, (*CONDITIONS, HISTORY, *FACTS))
     if len(set(conditions)) < len(conditions):
         raise Refused(f"conditions: each may stand there once, not {', '.join(conditions)}.")
 
 
 def numbers_told(conditions: tuple[str, ...]) -> dict[str, Periods]:
     """The conditions that are numbers, with the waves that encode them."""
-    interval = {"interval": _INTERVAL_YEARS} if "interval" in conditions else {}
+    interval = {"interval": YEARS} if "interval" in conditions else {}
     return interval | {name: fact.periods for name, fact in FACTS.items() if name in conditions}
 
 
@@ -62,12 +62,18 @@ def facts_of(rows: pd.DataFrame) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(_as_numbers(rows[fact.column], fact)) for name, fact in FACTS.items()}
 
 
-def forgotten(facts: Mapping[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-    """The facts, each unknown of a random share of the people, drawn by torch's global generator."""
-    return {
-        name: torch.where(torch.rand(numbers.shape).to(numbers.device) < share, torch.nan, numbers)
-        for name, numbers in facts.items()
-    }
+def forgotten(batch: Batch, share: float) -> Batch:
+    """The batch with each fact, and each earlier scan, unknown of a random share of the people.
+
+    Drawn by torch's global generator. The volume of an earlier scan stays: whose years are NaN is not heard.
+    """
+
+    def withheld(numbers: torch.Tensor) -> torch.Tensor:
+        return torch.where(torch.rand(numbers.shape).to(numbers.device) < share, torch.nan, numbers)
+
+    facts = {name: withheld(numbers) for name, numbers in batch.facts.items()}
+    years = None if batch.history_years is None else withheld(batch.history_years)
+    return replace(batch, facts=facts, history_years=years)
 
 
 def _as_numbers(values: pd.Series, fact: Fact) -> np.ndarray:

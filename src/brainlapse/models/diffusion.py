@@ -8,8 +8,7 @@ tissue. Asked at the noisiest timestep, where x_t holds nothing but noise, the b
 answer to a squared loss is the expected change: one step gives the point
 estimate, many steps draw one of the plausible follow-ups.
 
-Notation: x_0 clean, x_t noisy, a_t the share of variance that is still signal
-(alpha-bar of Ho et al. 2020, "DDPM").
+Notation as in noising.py.
 """
 
 from collections.abc import Iterable
@@ -21,8 +20,10 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import UsualChange, brain_mean, in_brain
-from brainlapse.models.conditions import CONDITIONS, check_conditions, numbers_of, numbers_told
+from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
+from brainlapse.models.history import changes_before
 from brainlapse.models.motion import CHANNELS, change_by_motion
+from brainlapse.models.noising import clean_from, linear_shares, noised, to_say
 from brainlapse.models.sampler import SAMPLERS, sampled
 from brainlapse.models.settings import at_least, one_of
 from brainlapse.models.unet import TIMESTEPS, NetworkSettings, UNet
@@ -52,6 +53,8 @@ class Settings:
             raise Refused(
                 "predict: motion says the change of the source. With diffuse: image choose x0, epsilon or v."
             )
+        if HISTORY in self.conditions and "source" not in self.conditions:
+            raise Refused("conditions: history says what changed up to the source. Add source to conditions.")
         if self.diffuse == "residual" and "source" not in self.conditions:
             raise Refused(
                 "conditions: diffuse: residual is the change of the source, which the network must be "
@@ -63,7 +66,7 @@ class Settings:
 class Sampling:
     """The `sampling` of a diffusion row: editing it trains nothing again."""
 
-    sampler: str = "ddim"  # ddim: no noise after the first; ddpm: ancestral, noise at every step
+    sampler: str = "ddim"  # ddim, dpm++: no noise after the first; ddpm: ancestral, noise at every step
     steps: int = 1  # network calls; 1 gives the expected follow-up
     draws: int = 1  # follow-ups for each request
 
@@ -85,7 +88,8 @@ class Diffusion(nn.Module):
         images = ("noisy", "source") if "source" in settings.conditions else ("noisy",)
         numbers = {"timestep": TIMESTEPS} | numbers_told(settings.conditions)
         outputs = CHANNELS if settings.predict == "motion" else 1
-        self.network = UNet(settings.network, shape, images, numbers, outputs)
+        with_history = HISTORY in settings.conditions
+        self.network = UNet(settings.network, shape, images, numbers, outputs, with_history)
         if settings.diffuse == "residual":
             self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
         self.register_buffer("signal", signal_shares(settings), persistent=False)
@@ -108,16 +112,12 @@ class Diffusion(nn.Module):
         t = self._timesteps(len(clean), clean.device)
         noise = torch.randn_like(clean)
         a = self.signal[t][:, None, None, None, None]
-        said = self._said(a.sqrt() * clean + (1 - a).sqrt() * noise, t, batch)
-        error = (said - self._to_say(clean, noise, a)).square()
+        said = self._said(noised(clean, noise, a), t, batch)
+        error = (said - to_say(self.settings.predict, clean, noise, a)).square()
         return brain_mean(error, batch.brain) if self.settings.diffuse == "residual" else error.mean()
 
     def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
         """The follow-up at the end of the sampler's path from noise."""
-        if sampling.steps > self.settings.timesteps:
-            raise Refused(
-                f"sampling.steps: {sampling.steps} is more than the {self.settings.timesteps} timesteps."
-            )
         clean = sampled(
             lambda x, t: self._clean_said(x, t, batch), noise, self.signal, sampling.sampler, sampling.steps
         )
@@ -150,7 +150,8 @@ class Diffusion(nn.Module):
         # noise it sees nothing and need not learn to ignore it.
         seen = noisy if self.settings.predict in ("epsilon", "v") else a.sqrt() * noisy
         numbers = {"timestep": t} | numbers_of(batch, self.settings.conditions)
-        said = self.network({"noisy": seen, "source": batch.source}, numbers)
+        history = changes_before(batch) if HISTORY in self.settings.conditions else None
+        said = self.network({"noisy": seen, "source": batch.source}, numbers, history)
         if self.settings.predict != "motion":
             return said
         # E[x_0 | x_t] of a normal x_0 around an expected change, with unit variance. So
@@ -158,37 +159,23 @@ class Diffusion(nn.Module):
         expected = change_by_motion(said, batch, self.usual.sd, scaled="interval" in self.settings.conditions)
         return a.sqrt() * noisy + (1 - a) * expected
 
-    def _to_say(self, clean: torch.Tensor, noise: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
-        if self.settings.predict == "epsilon":
-            return noise
-        if self.settings.predict == "v":
-            return a.sqrt() * noise - (1 - a).sqrt() * clean  # Salimans and Ho 2022, section 4
-        return clean
-
     def _clean_said(self, noisy: torch.Tensor, t: int, batch: Batch) -> torch.Tensor:
         """The x_0 that the network's answer about x_t amounts to, within the range of a volume."""
         times = torch.full((len(noisy),), t, device=noisy.device)
-        said, a = self._said(noisy, times, batch), self.signal[t]
-        if self.settings.predict == "epsilon":
-            clean = (noisy - (1 - a).sqrt() * said) / a.sqrt()
-        elif self.settings.predict == "v":
-            clean = a.sqrt() * noisy - (1 - a).sqrt() * said
-        else:
-            clean = said
+        clean = clean_from(self.settings.predict, self._said(noisy, times, batch), noisy, self.signal[t])
         if self.settings.diffuse == "image":
             return clean.clamp(-1, 1)
         return self.usual.within_range(batch, clean)
 
 
 def signal_shares(settings: Settings) -> torch.Tensor:
-    """(T,) the products a_t of (1 - beta), beta rising linearly (Ho et al. 2020, section 4).
+    """(T,) the share of signal at each timestep.
 
     At T - 1 nothing is left of the signal, as sampling assumes (Lin et al. 2024,
     "Common diffusion noise schedules and sample steps are flawed"); only where
     epsilon is predicted the remnant must stay, since x_0 is found by dividing by it.
     """
-    beta = torch.linspace(*settings.beta, settings.timesteps, dtype=torch.float64)
-    shares = torch.cumprod(1 - beta, dim=0)
+    shares = linear_shares(settings.timesteps, settings.beta)
     if settings.predict != "epsilon":
         shares[-1] = 0
-    return shares.float()
+    return shares

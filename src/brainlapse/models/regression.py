@@ -13,7 +13,8 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import UsualChange, brain_mean
-from brainlapse.models.conditions import CONDITIONS, check_conditions, numbers_of, numbers_told
+from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
+from brainlapse.models.history import changes_before
 from brainlapse.models.motion import CHANNELS, change_by_motion
 from brainlapse.models.settings import one_of
 from brainlapse.models.unet import NetworkSettings, UNet
@@ -52,7 +53,9 @@ class Regression(nn.Module):
         self.settings = settings
         self.by_interval = "interval" in settings.conditions
         outputs = CHANNELS if settings.predict == "motion" else 1
-        self.network = UNet(settings.network, shape, ("source",), numbers_told(settings.conditions), outputs)
+        told = numbers_told(settings.conditions)
+        with_history = HISTORY in settings.conditions
+        self.network = UNet(settings.network, shape, ("source",), told, outputs, with_history)
         self.usual = UsualChange(shape, self.by_interval)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
@@ -72,7 +75,9 @@ class Regression(nn.Module):
         return self.usual.followup(batch, self._change(batch))
 
     def _change(self, batch: Batch) -> torch.Tensor:
-        said = self.network({"source": batch.source}, numbers_of(batch, self.settings.conditions))
+        numbers = numbers_of(batch, self.settings.conditions)
+        history = changes_before(batch) if HISTORY in self.settings.conditions else None
+        said = self.network({"source": batch.source}, numbers, history)
         if self.settings.predict == "change":
             return said * batch.brain
         return change_by_motion(said, batch, self.usual.sd, self.by_interval)

@@ -20,12 +20,15 @@ import torch
 import torch.nn.functional as F
 from monai.networks.utils import pixelshuffle, pixelunshuffle
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from brainlapse.errors import Refused
+from brainlapse.models.history import HistoryStem
 from brainlapse.models.settings import at_least
 
-# The shortest and the longest period of the waves that encode a timestep.
+# The shortest and the longest period of the waves that encode a timestep, and years between two scans.
 TIMESTEPS = (2 * math.pi, 2 * math.pi * 10_000)
+YEARS = (4.0, 100.0)
 _WAVES = 32
 _CHANNELS_PER_HEAD = 32
 _CHANNELS_PER_GROUP = 8
@@ -88,14 +91,18 @@ class UNet(nn.Module):
         images: Sequence[str],
         numbers: Mapping[str, tuple[float, float]],  # name to shortest and longest period
         outputs: int = 1,  # volumes to give back
+        history: bool = False,  # whether earlier scans are told
+        latent: int = 0,  # length of a vector that `numbers` hold beside the numbers; 0 for none
     ):
         super().__init__()
         check_shape(settings, shape)
         self.patch = settings.patch
         first, voxels = settings.channels[0], settings.patch**3
-        told = 4 * first if numbers else 0
+        told = 4 * first if numbers or latent else 0
         self.stems = nn.ModuleDict({name: nn.Conv3d(voxels, first, 3, padding=1) for name in images})
         self.encoders = nn.ModuleDict({name: NumberEncoder(*span, told) for name, span in numbers.items()})
+        if latent:
+            self.encoders["latent"] = _two_linear_layers(latent, told)
 
         def level(width_in: int, index: int) -> nn.ModuleList:
             widths = [width_in] + [settings.channels[index]] * settings.blocks
@@ -103,6 +110,7 @@ class UNet(nn.Module):
             pairs = itertools.pairwise(widths)
             return nn.ModuleList(Block(before, after, told, attend) for before, after in pairs)
 
+        self.past = HistoryStem(voxels, first, NumberEncoder(*YEARS, 2 * first)) if history else None
         levels = range(len(settings.channels))
         width = settings.channels
         self.down = nn.ModuleList(level(width[max(i - 1, 0)], i) for i in levels)
@@ -110,13 +118,19 @@ class UNet(nn.Module):
         self.middle = Block(width[-1], width[-1], told, len(width) - 1 in settings.attention_levels)
         self.up = nn.ModuleList(level(width[i + 1] + width[i], i) for i in levels[:-1])
         self.last = nn.Sequential(
-            Norm(first), nn.SiLU(), _zeroed(nn.Conv3d(first, voxels * outputs, 3, padding=1))
+            Norm(first), nn.SiLU(), zeroed(nn.Conv3d(first, voxels * outputs, 3, padding=1))
         )
 
     def forward(
-        self, images: Mapping[str, torch.Tensor], numbers: Mapping[str, torch.Tensor]
+        self,
+        images: Mapping[str, torch.Tensor],
+        numbers: Mapping[str, torch.Tensor],
+        history: tuple[torch.Tensor, torch.Tensor] | None = None,  # of `history.changes_before`
     ) -> torch.Tensor:
         x = sum(stem(pixelunshuffle(images[name], 3, self.patch)) for name, stem in self.stems.items())
+        if self.past is not None:
+            changes, years = history
+            x = x + self.past(pixelunshuffle(changes.flatten(0, 1)[:, None], 3, self.patch), years)
         told = sum(encoder(numbers[name]) for name, encoder in self.encoders.items())
         skips = []
         for index, blocks in enumerate(self.down):
@@ -143,7 +157,7 @@ class NumberEncoder(nn.Module):
         super().__init__()
         periods = torch.logspace(math.log10(shortest), math.log10(longest), _WAVES)
         self.register_buffer("frequencies", 2 * math.pi / periods, persistent=False)
-        self.layers = nn.Sequential(nn.Linear(2 * _WAVES, width), nn.SiLU(), nn.Linear(width, width))
+        self.layers = _two_linear_layers(2 * _WAVES, width)
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         phase = numbers.float()[:, None] * self.frequencies
@@ -151,7 +165,13 @@ class NumberEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions, told about the numbers (if any) by scale and shift, and attention if asked for."""
+    """Two convolutions, told about the numbers (if any) by scale and shift, and attention if asked for.
+
+    With `recompute` its activations are not kept for the backward pass but
+    computed again (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+    """
+
+    recompute = False
 
     def __init__(self, width_in: int, width: int, told: int, attend: bool):
         super().__init__()
@@ -163,6 +183,11 @@ class Block(nn.Module):
         self.attention = Attention(width) if attend else nn.Identity()
 
     def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        if self.recompute and self.training:
+            return checkpoint(self._computed, x, told, use_reentrant=False, preserve_rng_state=False)
+        return self._computed(x, told)
+
+    def _computed(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         inner = self.norm(self.first(x))
         if self.tell is not None:
             scale, shift = self.tell(told)[:, :, None, None, None].chunk(2, dim=1)
@@ -178,7 +203,7 @@ class Attention(nn.Module):
         self.heads = width // _CHANNELS_PER_HEAD if width % _CHANNELS_PER_HEAD == 0 else 1
         self.norm = Norm(width)
         self.look = nn.Conv3d(width, 3 * width, 1)
-        self.answer = _zeroed(nn.Conv3d(width, width, 1))
+        self.answer = zeroed(nn.Conv3d(width, width, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # (B, 3·heads·c, X, Y, Z) -> three of (B, heads, XYZ, c)
@@ -203,7 +228,11 @@ class Norm(nn.GroupNorm):
             return F.group_norm(x, self.num_groups, weight, bias, self.eps)
 
 
-def _zeroed(layer: nn.Conv3d) -> nn.Conv3d:
+def _two_linear_layers(width_in: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width_in, width), nn.SiLU(), nn.Linear(width, width))
+
+
+def zeroed(layer: nn.Conv3d) -> nn.Conv3d:
     """The same layer starting at zero: the network starts as the identity around it."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -23,7 +23,7 @@ def pair_up(
     `days` alone. With `field_strength` `same`, a 1.5 T scan and a 3 T scan make
     no pair, nor is one the other's history; a scan whose field strength is not
     known goes with all; `any` asks nothing. `history` lists at most that many
-    scans before the source, newest first.
+    scans before the source, newest first, `history_years` how long before it they were made.
     """
     field = field_of(scans["field_strength_t"]) if field_strength == "same" else float("nan")
     rows = [
@@ -44,7 +44,8 @@ def field_of(tesla: pd.Series) -> pd.Series:
 def _pairs_of(visits: pd.DataFrame, history: int) -> Iterator[dict]:
     visits = list(visits.itertuples())
     for i, source in enumerate(visits):
-        earlier = [visit.scan for visit in visits[:i][::-1] if _may_pair(visit, source)][:history]
+        earlier = [visit for visit in visits[:i][::-1] if _may_pair(visit, source)][:history]
+        years_before = [f"{(source.days - visit.days) / DAYS_PER_YEAR:.4f}" for visit in earlier]
         for target in visits[i + 1 :]:
             if not _may_pair(source, target):
                 continue
@@ -56,7 +57,8 @@ def _pairs_of(visits: pd.DataFrame, history: int) -> Iterator[dict]:
                 "target_scan": target.scan,
                 **{name: getattr(source, name) for name in ABOUT_THE_SOURCE},
                 "interval_years": (target.days - source.days) / DAYS_PER_YEAR,
-                "history": ",".join(earlier) or None,
+                "history": ",".join(visit.scan for visit in earlier) or None,
+                "history_years": ",".join(years_before) or None,
             }
 
 

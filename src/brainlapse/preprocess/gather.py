@@ -14,6 +14,8 @@ from brainlapse.volumes import read_volume, to_bytes
 from brainlapse.writing import whole_file
 
 log = logging.getLogger(__name__)
+# From a volume in [-1, 1] to what a store holds. Half precision keeps -1, the background, exactly.
+_PACKED = {"uint8": to_bytes, "float16": lambda volume: np.clip(volume, -1, 1).astype(np.float16)}
 
 
 def gather(scans: pd.DataFrame, settings: dict, out: Path) -> None:
@@ -31,7 +33,8 @@ def gather(scans: pd.DataFrame, settings: dict, out: Path) -> None:
         raise Refused(f"{out}: no scan was accepted ({reasons(quality)}). Look at preprocess.limits.")
     quality["packed_row"] = pd.array([pd.NA] * len(quality), dtype="Int64")
     quality.loc[accepted, "packed_row"] = np.arange(accepted.sum())
-    pack([out / image for image in quality.loc[accepted, "image"]], tuple(settings["grid"]["shape"]), out)
+    images = [out / image for image in quality.loc[accepted, "image"]]
+    pack(images, tuple(settings["grid"]["shape"]), out, settings.get("store", "uint8"))
     tables.write(quality, out / "quality.tsv", tables.QUALITY)
 
 
@@ -50,17 +53,18 @@ def collected(scans: pd.DataFrame, out: Path) -> pd.DataFrame:
     return rows.sort_values("scan", key=lambda column: column.map(order)).reset_index(drop=True)
 
 
-def pack(images: list[Path], shape: tuple[int, int, int], out: Path) -> None:
-    """Write volumes.npy: uint8 (N, X, Y, Z), one volume in memory at a time."""
+def pack(images: list[Path], shape: tuple[int, int, int], out: Path, kind: str) -> None:
+    """Write volumes.npy: (N, X, Y, Z) of `kind`, uint8 or float16, one volume in memory at a time."""
+    packed = _PACKED[kind]
     with whole_file(out / "volumes.npy") as beside:
-        store = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=(len(images), *shape))
+        store = np.lib.format.open_memmap(beside, mode="w+", dtype=kind, shape=(len(images), *shape))
         for row, image in enumerate(images):
             volume, _ = read_volume(image)
             if volume.shape != shape:
                 raise Refused(
                     f"{image} is {volume.shape}, the grid is {shape}. Preprocess the subject again."
                 )
-            store[row] = to_bytes(volume)
+            store[row] = packed(volume)
         store.flush()
         del store
 

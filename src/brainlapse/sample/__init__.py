@@ -13,12 +13,14 @@ import torch
 
 from brainlapse import tables
 from brainlapse.errors import Refused
+from brainlapse.models.conditions import HISTORY
 from brainlapse.models.settings import at_least, one_of, settings_from
 from brainlapse.models.stored import load_model
 from brainlapse.sample.floors import FLOORS
 from brainlapse.sample.generation import generate_all, tasks_of
 from brainlapse.sample.native_copies import write_native_copies
 from brainlapse.sample.requests import requests_of
+from brainlapse.sample.shards import Shard, gathered
 from brainlapse.sample.sources import Sources
 
 _log = logging.getLogger(__name__)
@@ -42,24 +44,34 @@ class SampleSettings:
 def run(options: Namespace) -> None:
     """Write requests.tsv, a volume for each request and draw, and samples.tsv.
 
-    With `native` each of a model's samples is written in its source scan's own
-    voxels too; the floors, which make nothing, have no such files.
+    With `--shard` only a part of the volumes and that part's table; with
+    `--gather` nothing but the two tables, from all the parts'.
     """
     settings = settings_from(SampleSettings, options.settings)
     at_least("--batch", options.batch, 1)
     pairs = tables.read(options.pairs, tables.PAIRS)
     requests = requests_of(pairs, options.cohort, settings.intervals_years, settings.seed)
+    if options.gather:
+        samples = gathered(requests, options.out, options.gather)
+    else:
+        samples = _made(options, settings, requests)
+    if options.shard:
+        tables.write(samples, options.out / Shard.read(options.shard).table, tables.SAMPLES)
+    else:
+        tables.write(requests, options.out / "requests.tsv", tables.REQUESTS)
+        tables.write(samples, options.out / "samples.tsv", tables.SAMPLES)
+    _log.info("sample %s: %d samples, of %d requests", options.model, len(samples), len(requests))
+
+
+def _made(options: Namespace, settings: SampleSettings, requests: pd.DataFrame) -> pd.DataFrame:
+    """Write the volumes; with `native` each of a model's also in its source scan's own voxels."""
     sources = Sources(options.quality, requests)
     if options.model in FLOORS:
-        samples = FLOORS[options.model](requests, sources, options.out)
-    else:
-        samples = _from_model(options, settings, requests, sources)
-    samples["native"] = None
-    if settings.native and options.model not in FLOORS:
+        return FLOORS[options.model](requests, sources, options.out).assign(native=None)
+    samples = _from_model(options, settings, requests, sources).assign(native=None)
+    if settings.native:
         samples["native"] = write_native_copies(samples, requests, sources, options.out)
-    tables.write(requests, options.out / "requests.tsv", tables.REQUESTS)
-    tables.write(samples, options.out / "samples.tsv", tables.SAMPLES)
-    _log.info("sample %s: %d samples for %d requests", options.model, len(samples), len(requests))
+    return samples
 
 
 def _from_model(
@@ -77,5 +89,7 @@ def _from_model(
     except Refused as refusal:
         raise Refused(f"models.{options.model}.{refusal}") from None
     sources.check_shape(recipe.grid.shape)
-    tasks = tasks_of(requests, sampling.draws)
+    tasks = tasks_of(requests, sampling.draws, history=HISTORY in recipe.settings.conditions)
+    if options.shard:
+        tasks = Shard.read(options.shard).part(tasks)
     return generate_all(options.model, model, sampling, tasks, options.batch, sources, device, options.out)

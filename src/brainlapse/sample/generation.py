@@ -15,6 +15,7 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models import Batch
 from brainlapse.models.conditions import FACTS, facts_of
+from brainlapse.models.history import earlier_scans
 from brainlapse.sample.requests import noise_generator
 from brainlapse.sample.sources import Sources
 from brainlapse.volumes import write_volume
@@ -34,6 +35,7 @@ class Task:
     interval_years: float
     seed: int
     facts: dict[str, float]
+    history: tuple[tuple[str, float], ...]  # earlier scans and how many years before the source
 
     @property
     def image(self) -> str:
@@ -41,12 +43,17 @@ class Task:
         return f"sub-{self.subject}/{self.request}_draw-{self.draw}_T1w.nii.gz"
 
 
-def tasks_of(requests: pd.DataFrame, draws: int) -> list[Task]:
-    """Every draw of every request, in the order of the table."""
+def tasks_of(requests: pd.DataFrame, draws: int, history: bool) -> list[Task]:
+    """Every draw of every request, in the order of the table; with the earlier scans if the model is told."""
     names = ["request", "subject", "source_scan", "interval_years", "seed"]
     facts = pd.DataFrame({name: numbers.numpy() for name, numbers in facts_of(requests).items()})
-    known = zip(requests[names].to_dict("records"), facts.to_dict("records"), strict=True)
-    return [Task(draw=draw, **row, facts=about) for row, about in known for draw in range(draws)]
+    earlier_of = earlier_scans(requests) if history else [[]] * len(requests)
+    known = zip(requests[names].to_dict("records"), facts.to_dict("records"), earlier_of, strict=True)
+    return [
+        Task(draw=draw, **row, facts=about, history=tuple(earlier))
+        for row, about, earlier in known
+        for draw in range(draws)
+    ]
 
 
 def generate(
@@ -54,9 +61,10 @@ def generate(
 ) -> Iterator[tuple[Task, np.ndarray, np.ndarray]]:
     """Make the volumes of one batch; yield each task with its (X, Y, Z) float32 volume and affine."""
     volumes, affines = zip(*(sources.volume(task.source_scan) for task in tasks), strict=True)
-    source = torch.from_numpy(np.stack(volumes)[:, None]).to(device)
-    years = torch.tensor([task.interval_years for task in tasks], dtype=torch.float32, device=device)
-    facts = {name: torch.tensor([task.facts[name] for task in tasks], device=device) for name in FACTS}
+    source = torch.from_numpy(np.stack(volumes)[:, None])
+    years = torch.tensor([task.interval_years for task in tasks], dtype=torch.float32)
+    facts = {name: torch.tensor([task.facts[name] for task in tasks]) for name in FACTS}
+    history, history_years = sources.history([task.history for task in tasks])
     generators = [noise_generator(task.seed, task.draw) for task in tasks]
 
     def noise() -> torch.Tensor:
@@ -64,7 +72,8 @@ def generate(
         return torch.from_numpy(np.stack(drawn)).to(device)
 
     with torch.inference_mode():
-        made = model.generate(Batch(source, years, facts=facts), noise, sampling)
+        batch = Batch(source, years, None, facts, history, history_years).to(device)
+        made = model.generate(batch, noise, sampling)
     yield from zip(tasks, made[:, 0].cpu().numpy(), affines, strict=True)
 
 

@@ -2,15 +2,17 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from brainlapse import tables
 from brainlapse.errors import Refused
-from brainlapse.volumes import read_volume
+from brainlapse.volumes import BACKGROUND, read_volume
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,26 @@ class Sources:
     def volume(self, scan: str) -> tuple[np.ndarray, np.ndarray]:
         """(X, Y, Z) float32 in [-1, 1], background -1, and its affine."""
         return read_volume(self.path(scan))
+
+    def history(
+        self, earlier: Sequence[Sequence[tuple[str, float]]]
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Return the earlier scans of each request, (B, K, X, Y, Z), and the years before the source (B, K).
+
+        K is the most that a request has; where one has fewer the volume is
+        background and the years are NaN. Scans that were not accepted are left
+        out. None and None if no request has any.
+        """
+        accepted = [[(scan, years) for scan, years in scans if scan in self._images] for scans in earlier]
+        most = max(map(len, accepted))
+        if not most:
+            return None, None
+        volumes = np.full((len(earlier), most, *self.volume(self.first)[0].shape), BACKGROUND, np.float32)
+        years = np.full((len(earlier), most), np.nan, np.float32)
+        for row, scans in enumerate(accepted):
+            for column, (scan, before) in enumerate(scans):
+                volumes[row, column], years[row, column] = self.volume(scan)[0], before
+        return torch.from_numpy(volumes), torch.from_numpy(years)
 
     def path_from(self, folder: Path, scan: str) -> str:
         """The scan's volume as seen from a folder."""

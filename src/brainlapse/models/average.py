@@ -1,0 +1,66 @@
+"""The average person's change and nothing else: what can be foretold without looking at the person.
+
+No network and nothing to train but the average itself. What a model scores beyond
+this row is what it has learnt about people.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from brainlapse.errors import Refused
+from brainlapse.models.batch import Batch, Noise
+from brainlapse.models.change import UsualChange
+from brainlapse.models.conditions import CONDITIONS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An average row of config.yaml."""
+
+    conditions: tuple[str, ...] = CONDITIONS  # with the interval the change of one year, else of a pair
+
+    def __post_init__(self):
+        if tuple(self.conditions) not in (CONDITIONS, ("source",)):
+            raise Refused(
+                f"conditions: the average change starts from the source and may grow with the interval: "
+                f"[source, interval] or [source], not [{', '.join(self.conditions)}]."
+            )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The average is one answer and leaves nothing to choose."""
+
+    draws: ClassVar[int] = 1
+
+
+class Average(nn.Module):
+    """The source after the average change of the training pairs, voxel by voxel."""
+
+    Settings = Settings
+    Sampling = Sampling
+
+    def __init__(self, settings: Settings, shape: tuple[int, int, int]):
+        super().__init__()
+        self.settings = settings
+        self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
+
+    def calibrate(self, batches: Iterable[Batch]) -> None:
+        """Fit the average: all there is to learn."""
+        self.usual.fit(batches)
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """Nobody plays."""
+        return {}
+
+    def loss(self, batch: Batch, player: str) -> torch.Tensor:
+        """There is no player to ask for one."""
+        raise AssertionError("the average has no players")
+
+    def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
+        """The usual follow-up; the noise is not used."""
+        return self.usual.followup(batch, torch.zeros_like(batch.source))
