@@ -206,9 +206,10 @@ class Attention(nn.Module):
         self.answer = zeroed(nn.Conv3d(width, width, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # (B, 3·heads·c, X, Y, Z) -> three of (B, heads, XYZ, c)
+        # (B, 3·heads·c, X, Y, Z) -> three of (B, heads, XYZ, c); contiguous, or no kernel will have them
+        # and the N x N matrix is made after all.
         looked = self.look(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1)).transpose(-1, -2)
-        seen = F.scaled_dot_product_attention(*looked.unbind(1))
+        seen = F.scaled_dot_product_attention(*looked.contiguous().unbind(1))
         return x + self.answer(seen.transpose(-1, -2).reshape(x.shape))
 
 
