@@ -55,6 +55,23 @@ def test_an_edit_of_a_value_reruns_what_depends_on_it(study, config, edit):
     assert study.would_run() == expected
 
 
+def test_volumes_shared_out_among_jobs_are_the_same(study, config, tmp_path):
+    shutil.copytree(study.folder, tmp_path / "study", symlinks=True)
+    study = copy.copy(study)
+    study.folder = tmp_path / "study"
+    folder = study.folder / "results/5_sample/regression/adni"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    study.configure({**config, "sample": {"shards": 2}})
+    assert study.would_run() == AFTER_SAMPLES | {"sample_shard"}
+    answer = study.snakemake(
+        "results/5_sample/regression/adni/samples.tsv", "results/5_sample/copy/adni/samples.tsv"
+    )
+    assert answer.returncode == 0, answer.stderr
+    for shard in ("samples-1-of-2.tsv", "samples-2-of-2.tsv"):
+        assert (folder / shard).exists() and not (folder.parent.parent / "copy/adni" / shard).exists()
+    assert len(before) > 2 and all(path.read_bytes() == as_bytes for path, as_bytes in before.items())
+
+
 def test_the_seed_reruns_whatever_draws_by_it(study, config):
     study.configure({"seed": 1, **config})
     assert study.would_run() == AFTER_PAIRS
