@@ -1,7 +1,8 @@
 """From requests and samples to rows of scores.tsv, a request at a time.
 
 A request with several draws scores the mean of its draws' scores, never the
-best of them: choosing with the truth in hand would be cheating.
+best of them: choosing with the truth in hand would be cheating. How much the
+draws differ is a score of its own, `draw_spread`.
 """
 
 import logging
@@ -17,6 +18,7 @@ from brainlapse.evaluate.case import Case
 from brainlapse.evaluate.features import RandomFeatures
 from brainlapse.evaluate.metrics import METRICS
 from brainlapse.evaluate.scans import Samples, Scans
+from brainlapse.evaluate.variety import Variety
 from brainlapse.evaluate.volumetry import REGIONS, Ruler, Tissues
 
 log = logging.getLogger(__name__)
@@ -64,13 +66,14 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
     source, brain, _ = context.scans.read(request["source_scan"])
     truth = None if pd.isna(request["target_scan"]) else context.scans.read(request["target_scan"])[0]
     tissues = context.ruler.tissues(source, brain)
-    draws, pair = [], None
+    draws, pair, variety = [], None, Variety()
     for draw, sample in enumerate(context.samples.draws(request, source.shape)):
         sound = bool(np.isfinite(sample).all())
         if not sound:
             log.warning("evaluate: request %s draw %d holds voxels that are no numbers; its scores are n/a",
                         request["request"], draw)  # fmt: skip
             sample = np.full_like(sample, np.nan)
+        variety.add(sample)
         case = Case(source, truth, sample, brain, context.change_threshold)
         scores = [] if truth is None else list(_metric_scores(case, sound))
         scores += _volume_scores(case, context.ruler, tissues, request["interval_years"])
@@ -78,7 +81,10 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
         if draw == 0 and truth is not None and sound:
             pair = {"sample": context.space(sample), "truth": context.space(truth)}
     values = np.mean([[value for _, _, value in scores] for scores in draws], axis=0)
-    return [(r, m, float(v)) for (r, m, _), v in zip(draws[0], values, strict=True)], pair
+    scores = [(r, m, float(v)) for (r, m, _), v in zip(draws[0], values, strict=True)]
+    if variety.count > 1:
+        scores.append(("brain", "draw_spread", variety.spread(brain)))
+    return scores, pair
 
 
 def _metric_scores(case: Case, sound: bool) -> Iterator[Score]:

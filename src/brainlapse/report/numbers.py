@@ -27,6 +27,7 @@ IMAGE_CELLS = (
     Cell("error where the brain changed ↓", "changed", "mae_changed", 3),
     Cell("correlation of change maps ↑", "brain", "change_correlation", 2),
     Cell("change missed ↓", "brain", "change_error", 2),
+    Cell("spread of draws", "brain", "draw_spread", 4, bounds=False),
 )
 VOLUME_CELLS = (
     Cell("predicted change, %", "ventricles", "volume_change_percent", 1),

@@ -61,7 +61,10 @@ class Study:
         return pd.DataFrame(columns=table.names)
 
     def _journals(self) -> dict[str, pd.DataFrame]:
-        """Step and loss of each model that was trained, from its log.jsonl."""
+        """Steps and losses of each model that was trained, from its log.jsonl.
+
+        Columns `step` and `loss`, or for a model of several players `step` and each player's loss by name.
+        """
         paths = sorted(self.results.glob("4_train/*/log.jsonl"))
         if not paths:
             self.missing.append("4_train/*/log.jsonl: nothing there")
@@ -69,12 +72,15 @@ class Study:
 
 
 def _read_journal(path: Path) -> pd.DataFrame:
-    rows = []
+    rows, players = [], {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
             raise Refused(f"{path}, line {number}: is no JSON. Remove the line, or train again.") from None
         if isinstance(row, dict) and "step" in row and "loss" in row:
-            rows.append((row["step"], row["loss"]))
-    return pd.DataFrame(rows, columns=["step", "loss"], dtype=float)
+            losses = row.get("losses") or {}
+            players |= dict.fromkeys(losses)
+            rows.append({**losses, "step": row["step"], "loss": row["loss"]})
+    shown = list(players) if len(players) > 1 else ["loss"]
+    return pd.DataFrame(rows, columns=["step", *shown], dtype=float)
