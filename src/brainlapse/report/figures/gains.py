@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from brainlapse.report.study import FLOORS
 from brainlapse.report.style import ACCENT, INK, MUTED, as_svg, new_figure
@@ -15,6 +16,7 @@ GAINS = (
 )
 # A model this many times further off than the better ones is named at the edge, not drawn to scale.
 _OFF_SCALE = 2.5
+_MOST_TICKS = 5  # more labels would touch
 
 
 def draw(comparisons: pd.DataFrame, models: list[str]) -> str | None:
@@ -48,6 +50,7 @@ def _dots(axes: Axes, found: pd.DataFrame, models: list[str], better: int, digit
     axes.set_ylim(len(models) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=7.5)
+    axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS))
 
 
 def _reach(bounds: np.ndarray) -> float:
