@@ -30,7 +30,7 @@ MISTAKES = [
         "models.brainlapse.training.learning_rate: must be number",
     ),
     ("models.brainlapse.training.steps", "many", "must be integer, not the text 'many'"),
-    ("models.brainlapse.family", "difusion", "models.brainlapse.family: 'difusion' is not one of diffusion"),
+    ("models.brainlapse.family", "difusion", "family: 'difusion' is not one of average, diffusion"),
     ("models.other", {"weights": "brainlaps"}, "did you mean `brainlapse`?"),
     ("models.copy", {"family": "regression"}, "this name is taken"),
     ("cohorts.adni.reader", "adnii", "'adnii' is not one of adni"),
