@@ -39,6 +39,7 @@ ROWS = """
 average:           {family: average}
 regression:        {family: regression, predict: change, conditions: &told [source, interval, diagnosis]}
 regression_motion: {family: regression, predict: motion, conditions: *told}
+regression_source: {family: regression, predict: motion, start: source, conditions: *told}
 image_epsilon:     {family: diffusion, diffuse: image, predict: epsilon, conditions: *told}
 image_v:           {family: diffusion, diffuse: image, predict: v, conditions: *told}
 image_x0:          {family: diffusion, diffuse: image, predict: x0, conditions: *told}
@@ -46,6 +47,7 @@ residual_epsilon:  {family: diffusion, diffuse: residual, predict: epsilon, cond
 residual_v:        {family: diffusion, diffuse: residual, predict: v, conditions: *told}
 residual_x0:       {family: diffusion, diffuse: residual, predict: x0, conditions: *told}
 residual_motion:   {family: diffusion, diffuse: residual, predict: motion, conditions: *told}
+residual_source:   {family: diffusion, diffuse: residual, predict: motion, start: source, conditions: *told}
 flow_source:       {family: flow, start: source, conditions: *told, samplings: ["1", "2", "4", "10"]}
 flow_usual:        {family: flow, start: usual, conditions: *told, samplings: ["1", "2", "4", "10"]}
 flow_noise:        {family: flow, start: usual, noise: 1.0, conditions: *told}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from brainlapse.models.batch import Batch
-from brainlapse.models.change import UsualChange
+from brainlapse.models.change import STARTS, UsualChange
 
 SHAPE = (20, 24, 22)
 
@@ -19,8 +19,8 @@ def people(count, change_a_year, years, noise=0.0, seed=0):
     return Batch(source, years, torch.where(source > -1, changed, -1.0))
 
 
-def fitted(batch, by_interval=True):
-    usual = UsualChange(SHAPE, by_interval)
+def fitted(batch, by_interval=True, start="usual"):
+    usual = UsualChange(SHAPE, by_interval, start)
     usual.fit(Batch(batch.source[i:][:1], batch.interval_years[i:][:1], batch.target[i:][:1])
               for i in range(len(batch.source)))  # fmt: skip
     return usual
@@ -52,9 +52,18 @@ def test_a_single_pair_is_hardly_believed():
     assert usual.mean.abs().max() < 0.3 / 10
 
 
-def test_taking_off_and_putting_back_gives_the_target():
+def test_from_the_source_nothing_is_taken_off_and_the_unit_is_the_change_itself():
+    batch = growing()
+    usual = fitted(batch, start="source")
+    assert torch.equal(usual.expected(batch), batch.source)
+    rms = (batch.target - batch.source)[batch.brain].square().mean().sqrt()
+    assert usual.sd == pytest.approx(rms.item(), rel=0.02) and usual.sd > 1.3 * fitted(batch).sd
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_taking_off_and_putting_back_gives_the_target(start):
     batch = growing(40)
-    usual = fitted(batch)
+    usual = fitted(batch, start=start)
     back = usual.followup(batch, usual.standardised(batch))
     torch.testing.assert_close(back, batch.target.clamp(-1, 1), rtol=0, atol=1e-5)
 

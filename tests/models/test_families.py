@@ -20,6 +20,7 @@ ROWS = {
     "average_no_interval": {"family": "average", "conditions": ["source"]},
     "diffusion": {"family": "diffusion"},
     "x0": {"family": "diffusion", "predict": "x0"},
+    "from_source": {"family": "diffusion", "start": "source"},
     "v": {"family": "diffusion", "predict": "v"},
     "paper": {"family": "diffusion", **IMAGE},
     "no_source": {"family": "diffusion", **IMAGE, "conditions": ["interval"]},
@@ -37,6 +38,7 @@ ROWS = {
     "regression_diagnosis": {"family": "regression", "conditions": ["source", "interval", "diagnosis"]},
     "regression_no_interval": {"family": "regression", "conditions": ["source"]},
     "regression_change": {"family": "regression", "predict": "change"},
+    "regression_from_source": {"family": "regression", "start": "source"},
     "vae": {"family": "vae"},
     "vae_change": {"family": "vae", "predict": "change", "conditions": ["source", "history", "diagnosis"]},
     "gan": {"family": "gan"},
@@ -220,7 +222,7 @@ class TestEveryFamily:
             assert torch.equal(*losses)
 
 
-@pytest.mark.parametrize("name", ["average", "diffusion", "regression"])
+@pytest.mark.parametrize("name", ["average", "diffusion", "regression", "regression_from_source"])
 def test_no_time_no_change(name):
     batch = pair(interval_years=0.0)
     sample = generated(built(ROWS[name], shaken=0.05), batch)
@@ -235,6 +237,7 @@ def test_no_time_no_change(name):
         ({"family": "regression", "conditions": ["interval"]}, "must be given it"),
         ({"family": "diffusion", "predict": "noise"}, "predict: must be one of"),
         ({"family": "diffusion", "beta": [0.02, 1e-4]}, "beta: must be two numbers"),
+        ({"family": "diffusion", "start": "target"}, "start: must be one of usual, source"),
         ({"family": "diffusion", "timestep": 5}, "timestep: there is no such key"),
         ({"family": "diffusion", "network": {"patches": 2}}, "network.patches: there is no such key"),
         ({"family": "diffusion", "network": {"channels": [12]}}, "network.channels: 12 is no multiple"),

@@ -4,7 +4,8 @@ Differences between two scans of one person are small, and most of what can be
 foretold of them is the same for everybody: ventricles widen, sulci open. That
 part is averaged over the training pairs, voxel by voxel, before anything is
 learnt; a network says only how this person differs from it, in units of how
-much people usually differ.
+much people usually differ. Or, with `start: source`, it says the whole change:
+the average lies where the template's tissue is, not where this person's is.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from brainlapse.volumes import BACKGROUND
 _STILL_YEARS2 = 10.0
 _SMOOTHING_VOXELS = 0.5  # what is left of the scans' noise in an average of few people is not foretold
 _SMALLEST_SD = 1e-3
+STARTS = ("usual", "source")
 
 
 class UsualChange(nn.Module):
@@ -27,12 +29,13 @@ class UsualChange(nn.Module):
 
     Buffers: `mean` (1, 1, X, Y, Z), in the units of a volume, for one year if
     `by_interval`, else for a pair; `sd`, a scalar: the root mean square
-    over brain voxels of what the mean leaves of a change.
+    over brain voxels of what the mean leaves of a change. From the source the
+    mean is 0, and the `sd` that of the change itself.
     """
 
-    def __init__(self, shape: tuple[int, int, int], by_interval: bool):
+    def __init__(self, shape: tuple[int, int, int], by_interval: bool, start: str = "usual"):
         super().__init__()
-        self.by_interval = by_interval
+        self.by_interval, self.start = by_interval, start
         self.register_buffer("mean", torch.zeros(1, 1, *shape))
         self.register_buffer("sd", torch.ones(()))
 
@@ -47,6 +50,8 @@ class UsualChange(nn.Module):
             weights = weights + (years.square() * brain).sum(dim=0, keepdim=True)
             voxels += int(brain.sum())
         mean = GaussianFilter(3, _SMOOTHING_VOXELS)(products / (weights + _STILL_YEARS2))
+        if self.start == "source":
+            mean = torch.zeros_like(mean)
         left = changes - 2 * mean * products + mean.square() * weights
         self.mean.copy_(mean)
         self.sd.fill_(max((left.sum().item() / max(voxels, 1)) ** 0.5, _SMALLEST_SD))

@@ -19,7 +19,7 @@ from torch import nn
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
-from brainlapse.models.change import UsualChange, brain_mean, in_brain
+from brainlapse.models.change import STARTS, UsualChange, brain_mean, in_brain
 from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
 from brainlapse.models.history import changes_before
 from brainlapse.models.motion import CHANNELS, change_by_motion
@@ -37,6 +37,7 @@ class Settings:
 
     predict: str = "motion"  # what the network says: x0 (by moving tissue, or voxel by voxel), epsilon or v
     diffuse: str = "residual"  # what is noised: how the change differs from the usual one, or the image
+    start: str = "usual"  # what a residual is measured from: the usual follow-up, or the source
     conditions: tuple[str, ...] = CONDITIONS  # what the network is told
     timesteps: int = 1000  # T
     beta: tuple[float, float] = (1.0e-4, 0.02)  # variance added at the first and the last timestep
@@ -45,6 +46,7 @@ class Settings:
     def __post_init__(self):
         one_of("predict", self.predict, ("motion", "x0", "epsilon", "v"))
         one_of("diffuse", self.diffuse, ("residual", "image"))
+        one_of("start", self.start, STARTS)
         check_conditions(self.conditions)
         at_least("timesteps", self.timesteps, 2)
         if len(self.beta) != 2 or not 0 < self.beta[0] <= self.beta[1] < 1:
@@ -91,7 +93,7 @@ class Diffusion(nn.Module):
         with_history = HISTORY in settings.conditions
         self.network = UNet(settings.network, shape, images, numbers, outputs, with_history)
         if settings.diffuse == "residual":
-            self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
+            self.usual = UsualChange(shape, "interval" in settings.conditions, settings.start)
         self.register_buffer("signal", signal_shares(settings), persistent=False)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
-from brainlapse.models.change import UsualChange, brain_mean
+from brainlapse.models.change import STARTS, UsualChange, brain_mean
 from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
 from brainlapse.models.history import changes_before
 from brainlapse.models.motion import CHANNELS, change_by_motion
@@ -25,11 +25,13 @@ class Settings:
     """A regression row of config.yaml."""
 
     predict: str = "motion"  # how the network says the change: by moving tissue, or voxel by voxel (change)
+    start: str = "usual"  # what the network's change is measured from: the usual follow-up, or the source
     conditions: tuple[str, ...] = CONDITIONS  # what the network is told
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self):
         one_of("predict", self.predict, ("motion", "change"))
+        one_of("start", self.start, STARTS)
         check_conditions(self.conditions)
         if "source" not in self.conditions:
             raise Refused("conditions: regression predicts the change of the source and must be given it.")
@@ -56,7 +58,7 @@ class Regression(nn.Module):
         told = numbers_told(settings.conditions)
         with_history = HISTORY in settings.conditions
         self.network = UNet(settings.network, shape, ("source",), told, outputs, with_history)
-        self.usual = UsualChange(shape, self.by_interval)
+        self.usual = UsualChange(shape, self.by_interval, settings.start)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit the usual change to training pairs."""
