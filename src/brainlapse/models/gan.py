@@ -24,7 +24,7 @@ from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import brain_mean
 from brainlapse.models.conditions import CONDITIONS
 from brainlapse.models.discriminator import Discriminator
-from brainlapse.models.generator import Generator, check_generator
+from brainlapse.models.generator import Generator, Sampling, check_generator
 from brainlapse.models.settings import at_least
 from brainlapse.models.unet import NetworkSettings
 
@@ -44,16 +44,6 @@ class Settings:
         check_generator(self)
         at_least("l1", self.l1, 0, whole=False)
         at_least("r1", self.r1, 0, whole=False)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """The `sampling` of a GAN row: editing it trains nothing again."""
-
-    draws: int = 1  # follow-ups for each request
-
-    def __post_init__(self):
-        at_least("sampling.draws", self.draws, 1)
 
 
 class GAN(nn.Module):

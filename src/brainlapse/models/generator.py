@@ -5,7 +5,7 @@ Both differ in how it is trained, not in what it is.
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -37,6 +37,16 @@ def check_generator(settings: GeneratorSettings) -> None:
     if "source" not in settings.conditions:
         raise Refused("conditions: the generator makes the follow-up from the source and must be given it.")
     at_least("latent", settings.latent, 1)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The `sampling` of a VAE or GAN row: editing it trains nothing again."""
+
+    draws: int = 1  # follow-ups for each request
+
+    def __post_init__(self):
+        at_least("sampling.draws", self.draws, 1)
 
 
 class Generator(nn.Module):

@@ -21,7 +21,7 @@ from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import brain_mean
 from brainlapse.models.conditions import CONDITIONS, numbers_of, numbers_told
 from brainlapse.models.encoder import Encoder, reduction
-from brainlapse.models.generator import Generator, check_generator
+from brainlapse.models.generator import Generator, Sampling, check_generator
 from brainlapse.models.settings import at_least
 from brainlapse.models.unet import NetworkSettings
 
@@ -39,16 +39,6 @@ class Settings:
     def __post_init__(self):
         check_generator(self)
         at_least("beta", self.beta, 0, whole=False)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """The `sampling` of a VAE row: editing it trains nothing again."""
-
-    draws: int = 1  # follow-ups for each request
-
-    def __post_init__(self):
-        at_least("sampling.draws", self.draws, 1)
 
 
 class VAE(nn.Module):
