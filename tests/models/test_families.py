@@ -237,7 +237,7 @@ def test_no_time_no_change(name):
         ({"family": "regression", "conditions": ["interval"]}, "must be given it"),
         ({"family": "diffusion", "predict": "noise"}, "predict: must be one of"),
         ({"family": "diffusion", "beta": [0.02, 1e-4]}, "beta: must be two numbers"),
-        ({"family": "diffusion", "start": "target"}, "start: must be one of usual, source"),
+        ({"family": "diffusion", "start": "target"}, "start: must be one of source, usual"),
         ({"family": "diffusion", "timestep": 5}, "timestep: there is no such key"),
         ({"family": "diffusion", "network": {"patches": 2}}, "network.patches: there is no such key"),
         ({"family": "diffusion", "network": {"channels": [12]}}, "network.channels: 12 is no multiple"),

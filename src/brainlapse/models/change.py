@@ -21,7 +21,7 @@ from brainlapse.volumes import BACKGROUND
 _STILL_YEARS2 = 10.0
 _SMOOTHING_VOXELS = 0.5  # what is left of the scans' noise in an average of few people is not foretold
 _SMALLEST_SD = 1e-3
-STARTS = ("usual", "source")
+STARTS = ("source", "usual")
 
 
 class UsualChange(nn.Module):

@@ -19,7 +19,7 @@ from torch import nn
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
-from brainlapse.models.change import UsualChange, brain_mean
+from brainlapse.models.change import STARTS, UsualChange, brain_mean
 from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
 from brainlapse.models.history import changes_before
 from brainlapse.models.settings import at_least, one_of
@@ -40,7 +40,7 @@ class Settings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self):
-        one_of("start", self.start, ("source", "usual"))
+        one_of("start", self.start, STARTS)
         at_least("noise", self.noise, 0, whole=False)
         check_conditions(self.conditions)
         if "source" not in self.conditions:

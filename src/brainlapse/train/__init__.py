@@ -84,8 +84,8 @@ def _train(
 
     if ranks.first:
         save_settings(settings, options.out)
-    _log.info("train %s: %s; %s; %s, %d process(es) of %d thread(s)", options.model, state, pairs, device,
-              ranks.size, torch.get_num_threads())  # fmt: skip
+    _log.info("train %s: %s; %s, %d process(es) of %d thread(s)", options.model, pairs, device, ranks.size,
+              torch.get_num_threads())  # fmt: skip
     checkpoints = _restored(options, pairs, state)
     writing = Journal(options.out, options.model, training.steps, since=state.step) if ranks.first else None
     with writing or nullcontext() as journal:

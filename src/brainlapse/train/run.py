@@ -50,11 +50,6 @@ class Run:
         # float16 has few exponents: the loss is scaled up so that small gradients do not become 0.
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
 
-    def __str__(self) -> str:
-        parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        # Weights, their gradient, two moments of Adam and the average, 4 bytes each.
-        return f"{parameters / 1e6:.1f} M parameters, {20 * parameters / 2**20:.0f} MiB to train them"
-
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step: a linear rise, then constant or half a cosine down to 0."""
