@@ -12,6 +12,7 @@ import torch
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch
+from brainlapse.models.history import changes_before
 from brainlapse.models.settings import one_of
 from brainlapse.models.unet import YEARS
 from brainlapse.tables import DIAGNOSES
@@ -55,6 +56,11 @@ def numbers_of(batch: Batch, conditions: tuple[str, ...]) -> dict[str, torch.Ten
     """The same conditions' values (B,) for a batch."""
     values = {"interval": batch.interval_years} | {name: batch.fact(name) for name in FACTS}
     return {name: values[name] for name in numbers_told(conditions)}
+
+
+def history_of(batch: Batch, conditions: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The changes up to the source and their years (`history.changes_before`), if they are a condition."""
+    return changes_before(batch) if HISTORY in conditions else None
 
 
 def facts_of(rows: pd.DataFrame) -> dict[str, torch.Tensor]:

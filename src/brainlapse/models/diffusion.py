@@ -20,8 +20,14 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import STARTS, UsualChange, brain_mean, in_brain
-from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
-from brainlapse.models.history import changes_before
+from brainlapse.models.conditions import (
+    CONDITIONS,
+    HISTORY,
+    check_conditions,
+    history_of,
+    numbers_of,
+    numbers_told,
+)
 from brainlapse.models.motion import CHANNELS, change_by_motion
 from brainlapse.models.noising import clean_from, linear_shares, noised, to_say
 from brainlapse.models.sampler import SAMPLERS, sampled
@@ -152,7 +158,7 @@ class Diffusion(nn.Module):
         # noise it sees nothing and need not learn to ignore it.
         seen = noisy if self.settings.predict in ("epsilon", "v") else a.sqrt() * noisy
         numbers = {"timestep": t} | numbers_of(batch, self.settings.conditions)
-        history = changes_before(batch) if HISTORY in self.settings.conditions else None
+        history = history_of(batch, self.settings.conditions)
         said = self.network({"noisy": seen, "source": batch.source}, numbers, history)
         if self.settings.predict != "motion":
             return said

@@ -20,8 +20,14 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import STARTS, UsualChange, brain_mean
-from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
-from brainlapse.models.history import changes_before
+from brainlapse.models.conditions import (
+    CONDITIONS,
+    HISTORY,
+    check_conditions,
+    history_of,
+    numbers_of,
+    numbers_told,
+)
 from brainlapse.models.settings import at_least, one_of
 from brainlapse.models.unet import TIMESTEPS, NetworkSettings, UNet
 
@@ -119,7 +125,7 @@ class Flow(nn.Module):
 
     def _velocity(self, z: torch.Tensor, t: torch.Tensor, batch: Batch) -> torch.Tensor:
         numbers = {"time": _TOLD * t} | numbers_of(batch, self.settings.conditions)
-        history = changes_before(batch) if HISTORY in self.settings.conditions else None
+        history = history_of(batch, self.settings.conditions)
         return self.network({"so_far": z, "source": batch.source}, numbers, history) * batch.brain
 
 

@@ -14,8 +14,7 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import UsualChange, in_brain
-from brainlapse.models.conditions import HISTORY, check_conditions, numbers_of, numbers_told
-from brainlapse.models.history import changes_before
+from brainlapse.models.conditions import HISTORY, check_conditions, history_of, numbers_of, numbers_told
 from brainlapse.models.settings import at_least, one_of
 from brainlapse.models.unet import NetworkSettings, UNet
 from brainlapse.volumes import BACKGROUND
@@ -81,7 +80,7 @@ class Generator(nn.Module):
         While it learns nothing is cut off, since no gradient comes back through a cut.
         """
         numbers = numbers_of(batch, self.conditions) | {"latent": z}
-        history = changes_before(batch) if HISTORY in self.conditions else None
+        history = history_of(batch, self.conditions)
         said = self.network({"source": batch.source}, numbers, history)
         if self.says_change:
             said = self.usual.expected(batch) + self.usual.sd * said

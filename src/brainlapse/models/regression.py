@@ -13,8 +13,14 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import STARTS, UsualChange, brain_mean
-from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
-from brainlapse.models.history import changes_before
+from brainlapse.models.conditions import (
+    CONDITIONS,
+    HISTORY,
+    check_conditions,
+    history_of,
+    numbers_of,
+    numbers_told,
+)
 from brainlapse.models.motion import CHANNELS, change_by_motion
 from brainlapse.models.settings import one_of
 from brainlapse.models.unet import NetworkSettings, UNet
@@ -78,7 +84,7 @@ class Regression(nn.Module):
 
     def _change(self, batch: Batch) -> torch.Tensor:
         numbers = numbers_of(batch, self.settings.conditions)
-        history = changes_before(batch) if HISTORY in self.settings.conditions else None
+        history = history_of(batch, self.settings.conditions)
         said = self.network({"source": batch.source}, numbers, history)
         if self.settings.predict == "change":
             return said * batch.brain
