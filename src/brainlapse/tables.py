@@ -19,6 +19,7 @@ DIAGNOSES = ("CN", "MCI", "AD")
 SEXES = ("F", "M", "O")
 DIAGNOSIS_SOURCES = ("visit", "enrolment")
 SPLITS_ALLOWED = ("train", "validation", "test")
+CONTRASTED = ("pair", "interaction")
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,18 @@ SCORES = Table(
     ),
     key=("model", "cohort", "request", "region", "metric"),
 )
+_AGAINST_COPY = (
+    Column("region", "text", "where it was measured"),
+    Column("metric", "text", "name of the metric, with its convention"),
+    Column("subjects", "integer", "number of people"),
+    Column("requests", "integer", "number of requests"),
+    Column("value", "number", "mean over subjects of the mean over their requests", optional=True),
+    Column("value_low", "number", "2.5 % bound, bootstrap over subjects", optional=True),
+    Column("value_high", "number", "97.5 % bound", optional=True),
+    Column("gain", "number", "value minus the value of `copy`, paired", optional=True),
+    Column("gain_low", "number", "2.5 % bound, bootstrap over subjects", optional=True),
+    Column("gain_high", "number", "97.5 % bound", optional=True),
+)
 COMPARISONS = Table(
     "comparisons.tsv",
     "a model against copying the source, on the same requests",
@@ -238,18 +251,49 @@ COMPARISONS = Table(
         _MODEL,
         _COHORT,
         _SPLIT,
-        Column("region", "text", "where it was measured"),
-        Column("metric", "text", "name of the metric, with its convention"),
-        Column("subjects", "integer", "number of people"),
-        Column("requests", "integer", "number of requests"),
-        Column("value", "number", "mean over subjects of the mean over their requests", optional=True),
-        Column("value_low", "number", "2.5 % bound, bootstrap over subjects", optional=True),
-        Column("value_high", "number", "97.5 % bound", optional=True),
-        Column("gain", "number", "value minus the value of `copy`, paired", optional=True),
-        Column("gain_low", "number", "2.5 % bound, bootstrap over subjects", optional=True),
-        Column("gain_high", "number", "97.5 % bound", optional=True),
+        *_AGAINST_COPY,
     ),
     key=("model", "cohort", "split", "region", "metric"),
+)
+SUBGROUPS = Table(
+    "subgroups.tsv",
+    "comparisons.tsv again, for one part of the requests at a time",
+    (
+        _MODEL,
+        _COHORT,
+        _SPLIT,
+        Column(
+            "by", "text", "what parts the requests: a column of requests.tsv, or of scans.tsv at the source"
+        ),
+        Column("level", "text", "the part: a value, or a range low–high that holds its lower bound"),
+        *_AGAINST_COPY,
+    ),
+    key=("model", "cohort", "split", "by", "level", "region", "metric"),
+)
+CONTRASTS = Table(
+    "contrasts.tsv",
+    "a difference between models on the same requests, with a test and its multiplicity",
+    (
+        Column(
+            "contrast", "text", "a pair of models, or the interaction of two conditions", allowed=CONTRASTED
+        ),
+        _MODEL,
+        Column("other", "text", "the model it is compared with; of an interaction the one told neither"),
+        _COHORT,
+        _SPLIT,
+        Column("region", "text", "where it was measured"),
+        Column("metric", "text", "name of the metric, with its convention"),
+        Column("subjects", "integer", "number of people with both"),
+        Column(
+            "difference", "number", "mean over subjects; docs/evaluation.md has the formulas", optional=True
+        ),
+        Column("difference_low", "number", "2.5 % bound, bootstrap over subjects", optional=True),
+        Column("difference_high", "number", "97.5 % bound", optional=True),
+        Column("p", "number", "Wilcoxon's signed-rank test over subjects, two-sided", optional=True),
+        Column("p_holm", "number", "the same after Holm's correction over `tests`", optional=True),
+        Column("tests", "integer", "number of contrasts of this cohort, split, region and metric"),
+    ),
+    key=("contrast", "model", "other", "cohort", "split", "region", "metric"),
 )
 DISTRIBUTIONS = Table(
     "distributions.tsv",
@@ -284,8 +328,8 @@ TRUTH = Table(
     key=("scan",),
 )
 TABLES = (
-    SCANS, REJECTED, FUNNEL, QUALITY, SPLITS, PAIRS, REQUESTS, SAMPLES, SCORES, COMPARISONS, DISTRIBUTIONS,
-    TRUTH,
+    SCANS, REJECTED, FUNNEL, QUALITY, SPLITS, PAIRS, REQUESTS, SAMPLES, SCORES, COMPARISONS, SUBGROUPS,
+    CONTRASTS, DISTRIBUTIONS, TRUTH,
 )  # fmt: skip
 
 

@@ -142,7 +142,8 @@ def test_ten_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, visits, t
     cpu_s = stage.finish(tmp_path / "undisturbed", "--subject", "S1")
     wanted = hashes(tmp_path / "undisturbed")
     rng = np.random.default_rng(0)
-    kills = [(stage.kill_at_cpu, part * cpu_s) for part in np.linspace(0.05, 0.95, 6)]
+    # CPU time differs by some per cent from run to run: a later moment may come after the end.
+    kills = [(stage.kill_at_cpu, part * cpu_s) for part in np.linspace(0.05, 0.75, 6)]
     steps = rng.choice(STEPS_OF_A_FILE * len(wanted), 4, replace=False) + 1
     kills += [(stage.kill_at_step, int(step)) for step in steps]
     hit = 0
@@ -150,7 +151,7 @@ def test_ten_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, visits, t
         kill, when = kills[number]
         hit += kill(when, out, "--subject", "S1")
         assert_whole(out, wanted)
-    assert hit >= 9  # CPU time differs by some per cent from run to run: the last moment may come too late
+    assert hit >= 9
     stage.finish(out, "--subject", "S1")
     assert hashes(out) == wanted
 

@@ -17,12 +17,12 @@ import torch
 from brainlapse.evaluate.case import Case
 from brainlapse.evaluate.features import RandomFeatures
 from brainlapse.evaluate.metrics import METRICS
+from brainlapse.evaluate.regional import Score, regional_scores
 from brainlapse.evaluate.scans import Samples, Scans
 from brainlapse.evaluate.variety import Variety
-from brainlapse.evaluate.volumetry import REGIONS, Ruler, Tissues
+from brainlapse.evaluate.volumetry import Ruler
 
 log = logging.getLogger(__name__)
-Score = tuple[str, str, float]  # region, metric, value
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
         variety.add(sample)
         case = Case(source, truth, sample, brain, context.change_threshold)
         scores = [] if truth is None else list(_metric_scores(case, sound))
-        scores += _volume_scores(case, context.ruler, tissues, request["interval_years"])
+        scores += regional_scores(case, context.ruler, tissues, request["interval_years"])
         draws.append(scores)
         if draw == 0 and truth is not None and sound:
             pair = {"sample": context.space(sample), "truth": context.space(truth)}
@@ -90,23 +90,3 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
 def _metric_scores(case: Case, sound: bool) -> Iterator[Score]:
     for name, metric in METRICS.items():
         yield metric.REGION, name, metric.score(case) if sound else float("nan")
-
-
-def _volume_scores(case: Case, ruler: Ruler, tissues: Tissues | None, years: float) -> Iterator[Score]:
-    """Volumes of the sample and of the truth, each also as percent of change from the source."""
-    before = ruler.volumes_ml(case.source, case.brain, tissues)
-    after = ruler.volumes_ml(case.sample, case.brain, tissues)
-    true = None if case.truth is None else ruler.volumes_ml(case.truth, case.brain, tissues)
-    for region in REGIONS:
-        change = _percent(after[region], before[region])
-        yield region, "volume_ml", after[region]
-        yield region, "volume_change_percent", change
-        if true is not None:
-            true_change = _percent(true[region], before[region])
-            yield region, "true_volume_ml", true[region]
-            yield region, "true_volume_change_percent", true_change
-            yield region, "volume_rate_error_percent_per_year", abs(change - true_change) / years
-
-
-def _percent(after: float, before: float) -> float:
-    return 100 * (after - before) / before if before > 0 else float("nan")
