@@ -2,6 +2,7 @@
 # make demo-all  the same with every model of config.yaml: the better part of an hour
 # make test    the tests (under 20 minutes on 2 cores); make test-all runs the slow ones too
 # make check   what CI checks before the tests: lint, format, workflow
+# make why     what make demo would run, and because of which key (docs/config.md: the same for your study)
 # make bench   the measurements of benchmarks/
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SNAKEMAKE := PATH="$(CURDIR)/$(STAGES)/bin:$$PATH" $(WORKFLOW)/bin/snakemake --c
 	--workflow-profile workflow/profiles/demo --configfile config.yaml demo.yaml
 REPORT := results/demo/7_report/index.html
 
-.PHONY: demo demo-all clean-demo test test-all check format bench environments
+.PHONY: demo demo-all why clean-demo test test-all check format bench environments
 
 demo: environments
 	@$(SNAKEMAKE)
@@ -24,6 +25,11 @@ demo: environments
 demo-all: environments
 	@$(SNAKEMAKE) demo-all.yaml
 	@echo; echo "The report: $(CURDIR)/$(REPORT)"
+
+# Without the profile, whose short output leaves the reasons out.
+why: environments
+	@$(WORKFLOW)/bin/snakemake --dry-run --cores 1 --configfile config.yaml demo.yaml 2>&1 \
+		| PYTHONPATH=src $(STAGES)/bin/python -m brainlapse why
 
 clean-demo:
 	rm -rf results/demo

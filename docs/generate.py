@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from brainlapse import tables
+from brainlapse.config_keys import Key, family_keys, study_keys
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent / "workflow" / "schemas" / "config.schema.yaml"
@@ -29,12 +30,18 @@ def config_page() -> str:
         "Made from `workflow/schemas/config.schema.yaml` by `docs/generate.py`. An overlay names only what",
         "it changes; a cohort or a model set to `null` is left out. An unknown key is refused.",
         "",
+        "*An edit reruns* that rule and all that follow it, nothing before it; every edit makes the report",
+        "anew, which shows the whole configuration. What an edit of yours would run, and why, says",
+        "",
+        "    snakemake --dry-run --configfile config.yaml mine.yaml 2>&1 \\",
+        "        | PYTHONPATH=src python -m brainlapse why",
+        "",
         *_HEADER,
-        *_rows(schema, schema["$defs"], ""),
+        *map(_row, study_keys(schema)),
     ]
     for name, family in schema["families"].items():
         lines += ["", f"## A row of `models` with `family: {name}`: {family['description']}", "", *_HEADER]
-        lines += _rows(family, schema["$defs"], "")
+        lines += map(_row, family_keys(schema, name))
     return "\n".join(lines) + "\n"
 
 
@@ -53,28 +60,13 @@ def tables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-_HEADER = ["| key | type | default | meaning |", "|---|---|---|---|"]
+_HEADER = ["| key | type | default | an edit reruns | meaning |", "|---|---|---|---|---|"]
 
 
-def _rows(rules: dict, definitions: dict, prefix: str) -> list[str]:
-    lines = []
-    for key, inner in rules.get("properties", {}).items():
-        inner = {**definitions[inner["$ref"].rpartition("/")[2]], **inner} if "$ref" in inner else inner
-        path = f"{prefix}{key}"
-        others = inner.get("additionalProperties")
-        if "properties" in inner:
-            lines += _rows(inner, definitions, f"{path}.")
-        elif isinstance(others, dict) and "properties" in others:
-            lines.append(_row(path, inner))
-            lines += _rows(others, definitions, f"{path}.NAME.")
-        else:
-            lines.append(_row(path, inner))
-    return lines
-
-
-def _row(path: str, rules: dict) -> str:
-    default = f"`{json.dumps(rules['default'])}`" if "default" in rules else ""
-    return f"| `{path}` | {_type(rules)} | {default} | {rules.get('description', '')} |"
+def _row(key: Key) -> str:
+    default = f"`{json.dumps(key.rules['default'])}`" if "default" in key.rules else ""
+    meaning = key.rules.get("description", "")
+    return f"| `{key.path}` | {_type(key.rules)} | {default} | {key.reruns} | {meaning} |"
 
 
 def _type(rules: dict) -> str:

@@ -30,6 +30,8 @@ STAGES = {
     "report": "one HTML page for the study",
 }
 
+BESIDE = {"why": "beside the stages: what a dry run of Snakemake would run, and because of which key"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage. Returns 0, 2 after printing what the user must mend, or 1 if part of the work failed."""
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.split("\n")[0],
     )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE", title="stages, in order")
-    for name, purpose in (BEFORE | STAGES).items():
+    for name, purpose in (BEFORE | STAGES | BESIDE).items():
         stage = stages.add_parser(name, help=purpose, description=purpose)
         for flag, rest in (_of_every_stage(name) | _ARGUMENTS[name]).items():
             stage.add_argument(flag, **rest)
@@ -177,4 +179,5 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--threads": _COUNT,
     },
     "report": {"--results": _file("the results folder")},
+    "why": {},
 }

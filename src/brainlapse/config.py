@@ -6,6 +6,7 @@ every key. This module is read with the Snakefile, so it imports nothing heavy.
 
 import difflib
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -23,7 +24,7 @@ def complete(config: dict, schema: Path = SCHEMA) -> dict:
     Raises Refused with one line for each wrong key: its path, what is wrong
     and what to write instead.
     """
-    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    rules = _rules(schema)
     config = {key: _without_nulls(value) for key, value in config.items()}
     problems = [_in_words(error) for error in _errors(config, rules)]
     if not problems:
@@ -37,6 +38,11 @@ def complete(config: dict, schema: Path = SCHEMA) -> dict:
         for name, row in config["models"].items()
     }
     return {**config, "models": families}
+
+
+@cache
+def _rules(schema: Path) -> dict:
+    return yaml.safe_load(schema.read_text(encoding="utf-8"))
 
 
 def canonical(settings: dict) -> str:
