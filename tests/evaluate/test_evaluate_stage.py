@@ -62,7 +62,9 @@ def test_the_sweep_is_scored_by_its_volumes_only(scored):
     scores = tables.read(scored / "6_evaluate" / "scores.tsv", tables.SCORES)
     sweep = scores[scores["request"].str.endswith("y")]
     assert set(sweep["interval_years"]) == set(SWEEP_YEARS)
-    assert set(sweep["metric"]) == {"volume_ml", "volume_change_percent"}
+    assert set(sweep["metric"]) == {
+        "volume_ml", "volume_change_percent", "volume_rate_percent_per_year", "distance_from_source",
+    }  # fmt: skip
 
 
 def test_threads_do_not_change_a_byte(scored, tmp_path):

@@ -41,7 +41,7 @@ def coarse(volume):
 
 
 def measured(ruler, volume, source, brain):
-    return ruler.volumes_ml(volume, brain, ruler.tissues(source, brain))
+    return ruler.at(source, brain).volumes_ml(volume)
 
 
 def test_ventricles_are_measured_and_their_growth_too(template, ruler):
@@ -70,7 +70,7 @@ def test_lost_grey_matter_shrinks_the_hippocampi(template, ruler):
 
 def test_tissue_means_are_found_in_noise(template, ruler):
     source, _, brain = aged(template, 0.0, noise=0.02)
-    tissues = ruler.tissues(source, brain)
+    tissues = ruler.at(source, brain).tissues
     assert tissues.csf == pytest.approx(INTENSITY["csf"], abs=0.1)
     assert tissues.grey == pytest.approx(INTENSITY["grey"], abs=0.05)
     assert tissues.white == pytest.approx(INTENSITY["white"], abs=0.08)
@@ -79,5 +79,6 @@ def test_tissue_means_are_found_in_noise(template, ruler):
 def test_a_source_without_tissues_gives_no_volumes(ruler):
     brain = np.ones(GRID.shape, bool)
     flat = np.full(GRID.shape, 0.5)
-    assert ruler.tissues(flat, brain) is None
-    assert all(np.isnan(value) for value in ruler.volumes_ml(flat, brain, None).values())
+    personal = ruler.at(flat, brain)
+    assert personal.tissues is None
+    assert all(np.isnan(value) for value in personal.volumes_ml(flat).values())

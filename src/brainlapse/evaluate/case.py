@@ -1,58 +1,118 @@
-"""What a metric is given: the scan started from, the true follow-up, the sample, and the brain."""
+"""What a metric is given: the scan started from, the true follow-up, the sample, and the brain.
+
+What several metrics need is made once, when first asked for: for a pair of
+scans once for all of its samples, for a sample once for all metrics.
+"""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
-from scipy import ndimage
-from skimage.metrics import structural_similarity
+
+from brainlapse.evaluate.similarity import Similarity, Windowed, multiscale, similarity
+from brainlapse.evaluate.windows import RADIUS, Box, box_around, gaussian, whole_box
 
 CHANGE_SMOOTHING_VOXELS = 1.0
+_SMOOTHING_RADIUS = 4  # voxels, at which the smoothing is cut off
+_MARGIN = max(RADIUS, _SMOOTHING_RADIUS)
+
+
+class Pair:
+    """A source scan and its true follow-up: two arrays (X, Y, Z) on [0, 1], background 0, and a brain mask.
+
+    `brain` is the source's brain mask, so it is the same for every sample.
+    `change_threshold` is the least smoothed change, as a part of [0, 1], that
+    counts as changed.
+    """
+
+    def __init__(
+        self, source: np.ndarray, truth: np.ndarray, brain: np.ndarray, change_threshold: float = 0.05
+    ):
+        self.source, self.truth, self.brain, self.change_threshold = source, truth, brain, change_threshold
+
+    @cached_property
+    def box(self) -> Box:
+        """Outside of it both scans are empty, so far that no window reaches in; starts at even voxels."""
+        filled = (self.source != 0) | (self.truth != 0) | self.brain
+        return box_around(filled, _MARGIN, multiple=2)
+
+    @cached_property
+    def brain_in_box(self) -> np.ndarray:
+        """The brain's voxels of what lies in the box."""
+        return self.brain[self.box]
+
+    @cached_property
+    def true_change(self) -> np.ndarray:
+        """truth − source in the brain, smoothed: (voxels,), what happened."""
+        return self.smoothed(self.truth - self.source)
+
+    @cached_property
+    def changed(self) -> np.ndarray:
+        """(voxels of the brain,) boolean: where the truth differs from the source by more than noise does."""
+        return np.abs(self.true_change) > self.change_threshold
+
+    def smoothed(self, difference: np.ndarray) -> np.ndarray:
+        """In the brain, filtered by a Gaussian of one voxel: scanner noise, which is no change, mostly goes.
+
+        (X, Y, Z) → (voxels of the brain,).
+        """
+        inside = np.ascontiguousarray(difference[self.box], dtype=np.float32)
+        return gaussian(inside, CHANGE_SMOOTHING_VOXELS, _SMOOTHING_RADIUS)[self.brain_in_box]
+
+    @cache  # noqa: B019 - a pair lives as long as its request
+    def windowed(self, masked: bool, whole: bool) -> Windowed:
+        """The truth, or what of it lies in the source's brain, ready for SSIM in the box or the whole volume."""
+        volume = np.where(self.brain, self.truth, 0) if masked else self.truth
+        return Windowed(volume, whole_box(volume) if whole else self.box)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Four arrays (X, Y, Z) of one shape: intensities on [0, 1], background 0, and a boolean brain mask.
+    """A pair and one sample (X, Y, Z) on [0, 1] of its follow-up."""
 
-    `brain` is the source's brain mask, so it is the same for every model.
-    `change_threshold` is the least smoothed change, as a part of [0, 1], that
-    counts as changed. Maps that several metrics need are made once, when first
-    asked for.
-    """
-
-    source: np.ndarray
-    truth: np.ndarray
+    pair: Pair
     sample: np.ndarray
-    brain: np.ndarray
-    change_threshold: float = 0.05
 
     @cached_property
-    def ssim(self) -> tuple[float, np.ndarray]:
-        """SSIM (Wang et al. 2004, eq. 13): mean over all full windows, and its map (X, Y, Z).
-
-        Gaussian window of 11 voxels, σ 1.5, data range 1, population covariance.
-        """
-        return structural_similarity(
-            self.truth, self.sample, data_range=1.0, gaussian_weights=True, sigma=1.5,
-            use_sample_covariance=False, full=True,
-        )  # fmt: skip
-
-    @cached_property
-    def true_change(self) -> np.ndarray:
-        """truth − source, smoothed: what happened."""
-        return smoothed(self.truth - self.source)
+    def error(self) -> np.ndarray:
+        """(voxels of the brain,) sample − truth."""
+        return self.sample[self.pair.brain] - self.pair.truth[self.pair.brain]
 
     @cached_property
     def change(self) -> np.ndarray:
-        """sample − source, smoothed in the same way: what was foretold."""
-        return smoothed(self.sample - self.source)
+        """(voxels of the brain,) sample − source, smoothed like `Pair.true_change`: what was foretold."""
+        return self.pair.smoothed(self.sample - self.pair.source)
 
     @cached_property
-    def changed(self) -> np.ndarray:
-        """Boolean (X, Y, Z): where in the brain the truth differs from the source by more than noise does."""
-        return self.brain & (np.abs(self.true_change) > self.change_threshold)
+    def ssim(self) -> Similarity:
+        """SSIM of the volumes as they are."""
+        return similarity(self.pair.windowed(masked=False, whole=self._spills), self._windowed)
 
+    @cached_property
+    def ssim_masked(self) -> Similarity:
+        """SSIM with both volumes emptied outside the source's brain."""
+        return similarity(*self._both_masked)
 
-def smoothed(difference: np.ndarray) -> np.ndarray:
-    """Gaussian of one voxel: takes away most of the scanner's noise, which is no change of the brain."""
-    return ndimage.gaussian_filter(difference, CHANGE_SMOOTHING_VOXELS)
+    @cached_property
+    def ms_ssim_masked(self) -> float:
+        """MS-SSIM of the same."""
+        return multiscale(*self._both_masked, self.ssim_masked)
+
+    @cached_property
+    def _spills(self) -> bool:
+        """Whether the sample has something outside the pair's box."""
+        return np.count_nonzero(self.sample) > np.count_nonzero(self.sample[self.pair.box])
+
+    @cached_property
+    def _windowed(self) -> Windowed:
+        return Windowed(self.sample, whole_box(self.sample) if self._spills else self.pair.box)
+
+    @cached_property
+    def _both_masked(self) -> tuple[Windowed, Windowed]:
+        """Truth and sample, emptied outside the source's brain."""
+        masked = np.where(self.pair.brain, self.sample, 0)
+        same = np.array_equal(masked, self.sample)
+        return (
+            self.pair.windowed(masked=True, whole=False),
+            self._windowed if same else Windowed(masked, self.pair.box),
+        )

@@ -1,26 +1,30 @@
-"""The regions' volumes of a sample and of the truth: millilitres, and percent of change from the source."""
+"""The regions' volumes of a sample and of the truth, their change, and the change a year."""
 
 from collections.abc import Iterator
 
-from brainlapse.evaluate.case import Case
-from brainlapse.evaluate.volumetry import REGIONS, Ruler, Tissues
+from brainlapse.evaluate.volumetry import REGIONS
 
 Score = tuple[str, str, float]  # region, metric, value
+Volumes = dict[str, float]  # region → millilitres
 
 
-def regional_scores(case: Case, ruler: Ruler, tissues: Tissues | None, years: float) -> Iterator[Score]:
-    """Rows of scores; those of the truth only where the case has one. `years` is the interval."""
-    before = ruler.volumes_ml(case.source, case.brain, tissues)
-    after = ruler.volumes_ml(case.sample, case.brain, tissues)
-    true = None if case.truth is None else ruler.volumes_ml(case.truth, case.brain, tissues)
+def regional_scores(before: Volumes, after: Volumes, true: Volumes | None, years: float) -> Iterator[Score]:
+    """Rows of scores from the volumes of the source, of the sample and, where there is one, of the truth.
+
+    Changes are in percent of the source's volume; rates are changes over `years`, the interval, and are
+    left out where it is 0.
+    """
     for region in REGIONS:
         change = _percent(after[region], before[region])
         yield region, "volume_ml", after[region]
         yield region, "volume_change_percent", change
+        if years > 0:
+            yield region, "volume_rate_percent_per_year", change / years
         if true is not None:
             true_change = _percent(true[region], before[region])
             yield region, "true_volume_ml", true[region]
             yield region, "true_volume_change_percent", true_change
+            yield region, "true_volume_rate_percent_per_year", true_change / years
             yield region, "volume_rate_error_percent_per_year", abs(change - true_change) / years
 
 

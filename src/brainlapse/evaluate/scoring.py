@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from brainlapse.evaluate.case import Case
+from brainlapse.evaluate.case import Case, Pair
 from brainlapse.evaluate.features import RandomFeatures
 from brainlapse.evaluate.metrics import METRICS
 from brainlapse.evaluate.regional import Score, regional_scores
@@ -65,8 +65,10 @@ def score_requests(
 def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | None]:
     source, brain, _ = context.scans.read(request["source_scan"])
     truth = None if pd.isna(request["target_scan"]) else context.scans.read(request["target_scan"])[0]
-    tissues = context.ruler.tissues(source, brain)
-    draws, pair, variety = [], None, Variety()
+    pair = None if truth is None else Pair(source, truth, brain, context.change_threshold)
+    ruler = context.ruler.at(source, brain)
+    true_volumes = None if truth is None else ruler.volumes_ml(truth)
+    draws, features, variety = [], None, Variety()
     for draw, sample in enumerate(context.samples.draws(request, source.shape)):
         sound = bool(np.isfinite(sample).all())
         if not sound:
@@ -74,17 +76,18 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
                         request["request"], draw)  # fmt: skip
             sample = np.full_like(sample, np.nan)
         variety.add(sample)
-        case = Case(source, truth, sample, brain, context.change_threshold)
-        scores = [] if truth is None else list(_metric_scores(case, sound))
-        scores += regional_scores(case, context.ruler, tissues, request["interval_years"])
+        scores = [] if pair is None else list(_metric_scores(Case(pair, sample), sound))
+        scores.append(("brain", "distance_from_source", float(np.abs(sample - source)[brain].mean())))
+        after = ruler.volumes_ml(sample)
+        scores += regional_scores(ruler.before, after, true_volumes, request["interval_years"])
         draws.append(scores)
         if draw == 0 and truth is not None and sound:
-            pair = {"sample": context.space(sample), "truth": context.space(truth)}
+            features = {"sample": context.space(sample), "truth": context.space(truth)}
     values = np.mean([[value for _, _, value in scores] for scores in draws], axis=0)
     scores = [(r, m, float(v)) for (r, m, _), v in zip(draws[0], values, strict=True)]
     if variety.count > 1:
         scores.append(("brain", "draw_spread", variety.spread(brain)))
-    return scores, pair
+    return scores, features
 
 
 def _metric_scores(case: Case, sound: bool) -> Iterator[Score]:

@@ -1,13 +1,16 @@
 """Regional volumes without a segmentation licence: template regions and tissue fractions.
 
-A region is what lies within a few millimetres of the template's ventricles or
-hippocampi. In it each voxel is counted by the part that the wanted tissue
-fills, read off its intensity between two tissue means, which are those of the
-subject's own source scan and the same for every sample of it. These are
-volumes to compare with each other, not what a manual tracing would give.
+A region is the whole brain, or what lies within a few millimetres of the
+template's ventricles or hippocampi. In it each voxel is counted by the part
+that the wanted tissue fills, read off its intensity between two tissue means,
+which are those of the subject's own source scan and the same for every sample
+of it. These are volumes to compare with each other, not what a manual tracing
+would give.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -15,7 +18,6 @@ from skimage.filters import threshold_multiotsu
 
 from brainlapse import atlas
 
-REGIONS = ("ventricles", "hippocampi", "brain")
 # Wide enough for a ventricle that grew, and for the misfit of a linear registration.
 # On phantoms of known volumes at 4.5 mm: change of the ventricles r 0.96, slope 0.8 (5 mm: 0.93, 0.6).
 REACH_MM = 7.0
@@ -29,6 +31,22 @@ class Tissues:
     grey: float
     white: float
 
+    def fractions(self, intensity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The parts of voxels that CSF, grey and white matter fill; they sum to 1."""
+        csf = np.clip((self.grey - intensity) / (self.grey - self.csf), 0, 1)
+        white = np.clip((intensity - self.grey) / (self.white - self.grey), 0, 1)
+        return csf, 1 - csf - white, white
+
+
+# Region → (the template part that it lies around, or none for the whole brain; what is counted in it).
+REGIONS: dict[str, tuple[str | None, Callable]] = {
+    "ventricles": ("ventricles", lambda csf, grey, white: csf),
+    "hippocampi": ("hippocampi", lambda csf, grey, white: grey),
+    "brain": (None, lambda csf, grey, white: grey + white),
+    "grey": (None, lambda csf, grey, white: grey),
+    "white": (None, lambda csf, grey, white: white),
+}
+
 
 class Ruler:
     """Measures the regions' volumes on one grid; the template is read once."""
@@ -37,42 +55,57 @@ class Ruler:
         spacing_mm = np.linalg.norm(affine[:3, :3], axis=0)
         maps = atlas.maps(shape, affine)
         self.voxel_ml = float(np.prod(spacing_mm)) / 1000
-        self.ventricles = _within_reach(maps["ventricles"], spacing_mm)
-        self.hippocampi = _within_reach(maps["hippocampi"], spacing_mm)
+        parts = {part for part, _ in REGIONS.values() if part}
+        self.parts = {part: _within_reach(maps[part], spacing_mm) for part in sorted(parts)}
 
-    def tissues(self, source: np.ndarray, brain: np.ndarray) -> Tissues | None:
-        """Tissue means of a source scan (X, Y, Z), or None where three tissues cannot be told apart.
+    def at(self, source: np.ndarray, brain: np.ndarray) -> "PersonalRuler":
+        """The ruler with the tissues of one source scan (X, Y, Z) on [0, 1] and its brain mask."""
+        return PersonalRuler(self, source, brain)
+
+
+class PersonalRuler:
+    """Measures a source scan and whatever is foretold of it."""
+
+    def __init__(self, ruler: Ruler, source: np.ndarray, brain: np.ndarray):
+        self._ruler, self._source, self._brain = ruler, source, brain
+
+    @cached_property
+    def tissues(self) -> Tissues | None:
+        """Tissue means of the source, or None where three tissues cannot be told apart.
 
         Grey and white: medians of the upper two classes of a three-class Otsu
         threshold (Otsu 1979) in the brain. CSF: the 5th percentile around the
         ventricles, since the lowest class is mostly edges half filled with it.
         """
-        inside, region = source[brain], source[brain & self.ventricles]
-        if region.size == 0 or np.unique(inside).size < 3:
+        inside, near = self._source[self._brain], self._source[self._brain][self._within["ventricles"]]
+        if near.size == 0 or np.unique(inside).size < 3:
             return None
         classes = np.digitize(inside, threshold_multiotsu(inside, classes=3))
         found = Tissues(
-            float(np.percentile(region, 5)),
+            float(np.percentile(near, 5)),
             float(np.median(inside[classes == 1])),
             float(np.median(inside[classes == 2])),
         )
         return found if found.csf < found.grey < found.white else None
 
-    def volumes_ml(self, volume: np.ndarray, brain: np.ndarray, tissues: Tissues | None) -> dict[str, float]:
-        """Millilitres of CSF around the ventricles, grey matter around the hippocampi, tissue in the brain.
+    @cached_property
+    def before(self) -> dict[str, float]:
+        """The source's own volumes."""
+        return self.volumes_ml(self._source)
 
-        NaN for all where `tissues` is None.
-        """
-        if tissues is None:
+    def volumes_ml(self, volume: np.ndarray) -> dict[str, float]:
+        """Millilitres of each of REGIONS in a volume (X, Y, Z) on [0, 1]; all NaN without `tissues`."""
+        if self.tissues is None:
             return dict.fromkeys(REGIONS, float("nan"))
-        csf = np.clip((tissues.grey - volume) / (tissues.grey - tissues.csf), 0, 1)
-        white = np.clip((volume - tissues.grey) / (tissues.white - tissues.grey), 0, 1)
-        fractions = {
-            "ventricles": csf * self.ventricles,
-            "hippocampi": (1 - csf - white) * self.hippocampi,
-            "brain": 1 - csf,
-        }
-        return {name: float(fractions[name][brain].sum()) * self.voxel_ml for name in REGIONS}
+        fractions = self.tissues.fractions(volume[self._brain])
+        counted = {name: count(*fractions) for name, (_, count) in REGIONS.items()}
+        inside = {name: counted[name][self._within[part]] for name, (part, _) in REGIONS.items()}
+        return {name: float(inside[name].sum(dtype=np.float64)) * self._ruler.voxel_ml for name in REGIONS}
+
+    @cached_property
+    def _within(self) -> dict[str | None, np.ndarray | slice]:
+        """For each template part which of the brain's voxels lie around it; all of them for the whole brain."""
+        return {part: mask[self._brain] for part, mask in self._ruler.parts.items()} | {None: slice(None)}
 
 
 def _within_reach(part: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:

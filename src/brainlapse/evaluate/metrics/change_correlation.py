@@ -18,7 +18,7 @@ def score(case: Case) -> float:
 
     0 for a prediction of no change; undefined if the truth did not change.
     """
-    true, predicted = case.true_change[case.brain], case.change[case.brain]
+    true, predicted = case.pair.true_change, case.change
     if np.ptp(true) == 0:
         return float("nan")
     if np.ptp(predicted) == 0:

@@ -12,7 +12,7 @@ def score(case: Case) -> float:
 
     Undefined if the truth did not change.
     """
-    size = np.abs(case.true_change)[case.brain].sum()
+    size = np.abs(case.pair.true_change).sum(dtype=np.float64)
     if size == 0:
         return float("nan")
-    return float(np.abs(case.change - case.true_change)[case.brain].sum() / size)
+    return float(np.abs(case.change - case.pair.true_change).sum(dtype=np.float64) / size)

@@ -9,4 +9,4 @@ REGION = "brain"
 
 def score(case: Case) -> float:
     """Mean of |truth − sample| over the brain, in intensity on [0, 1]; 0 is identity."""
-    return float(np.abs(case.truth - case.sample)[case.brain].mean())
+    return float(np.abs(case.error).mean())

@@ -9,6 +9,6 @@ REGION = "changed"
 
 def score(case: Case) -> float:
     """Mean of |truth − sample| where |smoothed true change| is above the threshold; undefined if nowhere."""
-    if not case.changed.any():
+    if not case.pair.changed.any():
         return float("nan")
-    return float(np.abs(case.truth - case.sample)[case.changed].mean())
+    return float(np.abs(case.error[case.pair.changed]).mean())

@@ -7,4 +7,4 @@ REGION = "brain"
 
 def score(case: Case) -> float:
     """Mean of the SSIM map over the source's brain mask, in [-1, 1]; 1 is identity."""
-    return float(case.ssim[1][case.brain].mean())
+    return case.ssim.mean(case.pair.brain)
