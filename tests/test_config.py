@@ -80,6 +80,46 @@ def test_all_mistakes_are_told_at_once():
     assert "grid.spacing_mm: must be number" in str(refusal.value)
 
 
+def test_a_rows_seed_is_its_trainings_alone(config):
+    reseeded = copy.deepcopy(CONFIG)
+    reseeded["models"]["gan"]["seed"] = 5
+    reseeded = study.complete(reseeded)
+    assert study.train_settings(reseeded, "gan")["seed"] == 5
+    for model in config["models"]:
+        assert model == "gan" or study.train_settings(reseeded, model) == study.train_settings(config, model)
+        assert study.sample_settings(reseeded, model) == study.sample_settings(config, model)
+    assert study.seed_groups(reseeded) == {}
+
+
+def test_rows_that_differ_in_nothing_but_the_seed_are_a_group():
+    gan = CONFIG["models"]["gan"]
+    more = {
+        "gan_1": {**gan, "seed": 1},
+        "gan_again": {**gan, "seed": 0},
+        "gan_longer": {**gan, "seed": 2, "l1": 1},
+    }
+    asked = {
+        "plausible": {"weights": "gan", "sampling": {"draws": 9}},
+        "plausible_1": {"weights": "gan_1", "sampling": {"draws": 9}},
+    }
+    config = study.complete({**copy.deepcopy(CONFIG), "models": {**CONFIG["models"], **more, **asked}})
+    assert study.seed_groups(config) == {"gan": ["gan", "gan_1"], "plausible": ["plausible", "plausible_1"]}
+
+
+def test_an_ablation_is_left_out_with_any_of_its_rows(config):
+    assert set(config["evaluate"]["ablations"]) == {"brainlapse", "paper"}
+    without = study.complete({**copy.deepcopy(CONFIG), "models": {**CONFIG["models"], "no_source": None}})
+    assert set(without["evaluate"]["ablations"]) == {"brainlapse"}
+    assert study.complete(copy.deepcopy(without)) == without
+
+
+def test_a_row_that_nobody_wrote_is_a_mistake_in_an_ablation():
+    wrong = copy.deepcopy(CONFIG)
+    wrong["evaluate"]["ablations"]["paper"]["no_source"] = "no_sourse"
+    with pytest.raises(Refused, match=r"evaluate.ablations.paper.no_source: .*did you mean `no_source`"):
+        study.complete(wrong)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_schema_and_settings_of_a_family_agree(name):
     """The schema is what users read, the dataclasses what the family and the loop obey: none may drift."""

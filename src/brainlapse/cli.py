@@ -176,6 +176,8 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--quality": _file("quality.tsv of the cohort", required=False),
         "--samples": _file("folder of the model's samples", required=False),
         "--scores": _file("folders with the scores to compare", many=True, required=False),
+        "--requests": _file("with --scores: requests.tsv of every cohort", many=True, required=False),
+        "--scans": _file("with --scores: scans.tsv of every cohort", many=True, required=False),
         "--threads": _COUNT,
     },
     "report": {"--results": _file("the results folder")},

@@ -6,6 +6,7 @@ every key. This module is read with the Snakefile, so it imports nothing heavy.
 
 import difflib
 import json
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
@@ -25,11 +26,13 @@ def complete(config: dict, schema: Path = SCHEMA) -> dict:
     and what to write instead.
     """
     rules = _rules(schema)
+    written = config
     config = {key: _without_nulls(value) for key, value in config.items()}
     problems = [_in_words(error) for error in _errors(config, rules)]
     if not problems:
         config["models"] = {name: _whole_row(name, config["models"]) for name in config["models"]}
         problems = [problem for name in config["models"] for problem in _row_problems(name, config, rules)]
+        problems += _ablation_problems(written)
     if problems:
         raise Refused("\n  ".join(["the configuration has mistakes:", *problems]))
     config = _with_defaults(config, rules, rules["$defs"])
@@ -37,7 +40,8 @@ def complete(config: dict, schema: Path = SCHEMA) -> dict:
         name: _with_defaults(row, rules["families"][row["family"]], rules["$defs"])
         for name, row in config["models"].items()
     }
-    return {**config, "models": families}
+    ablations = _whole_ablations(config["evaluate"]["ablations"], families)
+    return {**config, "models": families, "evaluate": {**config["evaluate"], "ablations": ablations}}
 
 
 @cache
@@ -75,11 +79,10 @@ def gather_settings(config: dict) -> dict:
 def pairs_settings(config: dict) -> dict:
     """What pairs and splits depend on; `people` says whose subject ids a cohort has."""
     cohorts = config["cohorts"]
-    external = [name for name, cohort in cohorts.items() if cohort["role"] == "external"]
     studies = {"adni": "adni", "phantom": "adni", "aibl": "aibl", "oasis3": "oasis3"}
     people = {name: c.get("people") or studies.get(c["reader"], name) for name, c in cohorts.items()}
     parts = {key: config[key] for key in ("seed", "pairs", "splits")}
-    return {**parts, "external": sorted(external), "people": people}
+    return {**parts, "external": _external(config), "people": people}
 
 
 def train_settings(config: dict, model: str) -> dict:
@@ -110,8 +113,22 @@ def score_settings(config: dict) -> dict:
 
 
 def compare_settings(config: dict) -> dict:
-    """What the comparisons depend on, beside the scores."""
-    return {"seed": config["seed"], "bootstrap": config["evaluate"]["bootstrap"]}
+    """What the comparisons depend on, beside the scores: which rows and cohorts are compared with which."""
+    parts = {key: config["evaluate"][key] for key in ("bootstrap", "references", "ablations")}
+    same = {"models": sorted(config["models"]), "external": _external(config), "seeds": seed_groups(config)}
+    return {"seed": config["seed"], **parts, **same}
+
+
+def seed_groups(config: dict) -> dict[str, list[str]]:
+    """The rows that differ in nothing but the seed of their training, by the first name of each group."""
+    groups = defaultdict(dict)
+    for name in sorted(config["models"]):
+        row = dict(config["models"][name])
+        row.pop("weights", None)
+        seed = row.pop("seed", config["seed"])
+        groups[canonical(row)].setdefault(seed, name)
+    alike = (sorted(of_seeds.values()) for of_seeds in groups.values() if len(of_seeds) > 1)
+    return {names[0]: names for names in alike}
 
 
 def report_settings(config: dict) -> dict:
@@ -129,6 +146,10 @@ def trained(config: dict) -> list[str]:
     return [name for name, row in config["models"].items() if "weights" not in row]
 
 
+def _external(config: dict) -> list[str]:
+    return sorted(name for name, cohort in config["cohorts"].items() if cohort["role"] == "external")
+
+
 def _without_nulls(value):
     if not isinstance(value, dict):
         return value
@@ -144,6 +165,23 @@ def _whole_row(name: str, models: dict) -> dict:
     own = {key: value for key, value in row.items() if key != "sampling"}
     sampling = {**other.get("sampling", {}), **row.get("sampling", {})}
     return {**other, **own, "sampling": sampling}
+
+
+def _ablation_problems(written: dict) -> list[str]:
+    """A row that is set to null is no mistake: its ablation is left out with it."""
+    ablations = (written.get("evaluate") or {}).get("ablations") or {}
+    known = list(written["models"])
+    return [
+        f"evaluate.ablations.{name}.{told}: {row} is no row of `models`{_nearest(row, known)}"
+        for name, rows in ablations.items()
+        for told, row in (rows or {}).items()
+        if row not in known
+    ]
+
+
+def _whole_ablations(ablations: dict, models: dict) -> dict:
+    """Those whose four rows are all there."""
+    return {name: rows for name, rows in ablations.items() if set(rows.values()) <= set(models)}
 
 
 def _row_problems(name: str, config: dict, rules: dict) -> list[str]:

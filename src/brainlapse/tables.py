@@ -265,7 +265,12 @@ SUBGROUPS = Table(
         Column(
             "by", "text", "what parts the requests: a column of requests.tsv, or of scans.tsv at the source"
         ),
-        Column("level", "text", "the part: a value, or a range low–high that holds its lower bound"),
+        Column(
+            "level",
+            "text",
+            "the part: a value, or a range low–high that holds its lower bound; n/a: not known",
+            optional=True,
+        ),
         *_AGAINST_COPY,
     ),
     key=("model", "cohort", "split", "by", "level", "region", "metric"),
@@ -294,6 +299,45 @@ CONTRASTS = Table(
         Column("tests", "integer", "number of contrasts of this cohort, split, region and metric"),
     ),
     key=("contrast", "model", "other", "cohort", "split", "region", "metric"),
+)
+COHORTS = Table(
+    "cohorts.tsv",
+    "a model on a cohort that it was not trained on, against other people of a cohort that it was trained on",
+    (
+        _MODEL,
+        _COHORT,
+        Column("other", "text", "the cohort it is compared with: its test people"),
+        Column("region", "text", "where it was measured"),
+        Column("metric", "text", "name of the metric, with its convention"),
+        Column("subjects", "integer", "number of people"),
+        Column("other_subjects", "integer", "number of people of the other cohort"),
+        Column("difference", "number", "mean over subjects minus that of the other cohort", optional=True),
+        Column(
+            "difference_low", "number", "2.5 % bound, bootstrap over both cohorts' subjects", optional=True
+        ),
+        Column("difference_high", "number", "97.5 % bound", optional=True),
+        Column("gain_difference", "number", "the same of the gain over `copy`", optional=True),
+        Column("gain_difference_low", "number", "2.5 % bound", optional=True),
+        Column("gain_difference_high", "number", "97.5 % bound", optional=True),
+    ),
+    key=("model", "cohort", "other", "region", "metric"),
+)
+STABILITY = Table(
+    "stability.tsv",
+    "a value of comparisons.tsv over rows of config.yaml that differ in nothing but `seed`",
+    (
+        Column("model", "text", "one of the rows, by which the group is called"),
+        _COHORT,
+        _SPLIT,
+        Column("region", "text", "where it was measured"),
+        Column("metric", "text", "name of the metric, with its convention"),
+        Column("seeds", "integer", "number of seeds with a value"),
+        Column("mean", "number", "mean over the seeds", optional=True),
+        Column("sd", "number", "standard deviation over the seeds, the unbiased one", optional=True),
+        Column("lowest", "number", "least value", optional=True),
+        Column("highest", "number", "largest value", optional=True),
+    ),
+    key=("model", "cohort", "split", "region", "metric"),
 )
 DISTRIBUTIONS = Table(
     "distributions.tsv",
@@ -329,7 +373,7 @@ TRUTH = Table(
 )
 TABLES = (
     SCANS, REJECTED, FUNNEL, QUALITY, SPLITS, PAIRS, REQUESTS, SAMPLES, SCORES, COMPARISONS, SUBGROUPS,
-    CONTRASTS, DISTRIBUTIONS, TRUTH,
+    CONTRASTS, COHORTS, STABILITY, DISTRIBUTIONS, TRUTH,
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def test_every_model_stands_in_every_table(scored):
         ("scores", tables.SCORES),
         ("distributions", tables.DISTRIBUTIONS),
         ("comparisons", tables.COMPARISONS),
+        ("subgroups", tables.SUBGROUPS),
     ):
         assert set(tables.read(scored / "6_evaluate" / f"{name}.tsv", table)["model"]) == set(MODELS)
 
@@ -76,28 +77,32 @@ def test_threads_do_not_change_a_byte(scored, tmp_path):
 
 def test_several_draws_score_their_mean(tmp_path):
     results = write_toy_study(tmp_path, subjects=4)
-    found = []
-    for draws in (2, 1):
-        write_toy_samples(results, ("paper",), draws)
-        folder = results / "5_sample" / "paper" / COHORT
-        if draws == 1:
-            _keep_draw(folder, 1)
-        assert score(results, "paper", out=tmp_path / str(draws)) == 0
-        scores = tables.read(tmp_path / str(draws) / "scores.tsv", tables.SCORES)
-        varied = scores["metric"] == "draw_spread"
-        # The toy samples of `paper` are the source with noise of SD 0.5 on [-1, 1], cut at its ends.
-        assert varied.any() == (draws == 2) and scores.loc[varied, "value"].between(0.1, 0.25).all()
-        found.append(scores.loc[~varied, "value"])
-    write_toy_samples(results, ("paper",), 1)
-    assert score(results, "paper", out=tmp_path / "0") == 0
-    first = tables.read(tmp_path / "0" / "scores.tsv", tables.SCORES)["value"]
-    np.testing.assert_allclose(found[0], (first + found[1]) / 2)
+    write_toy_samples(results, ("paper",), draws=2)
+    assert score(results, "paper", out=tmp_path / "both") == 0
+    folder = results / "5_sample" / "paper" / COHORT
+    alone = []
+    for draw in (0, 1):
+        write_toy_samples(results, ("paper",), draws=draw + 1)
+        _keep_draw(folder, draw)
+        assert score(results, "paper", out=tmp_path / str(draw)) == 0
+        alone.append(_values(tmp_path / str(draw)))
+    both = _values(tmp_path / "both")
+    mean = ((alone[0] + alone[1]) / 2).drop("volume_change_crps_percent", level="metric")
+    np.testing.assert_allclose(both.reindex(mean.index), mean)
+    # The toy samples of `paper` are the source with noise of SD 0.5 on [-1, 1], cut at its ends.
+    assert both.xs("draw_spread", level="metric").between(0.1, 0.25).all()
+    assert not any(name.startswith(("coverage", "draw")) for name in mean.index.unique("metric"))
+
+
+def _values(folder):
+    scores = tables.read(folder / "scores.tsv", tables.SCORES)
+    return scores.set_index(["request", "region", "metric"])["value"]
 
 
 def _keep_draw(folder, kept):
     """Let samples.tsv name only the given draw, which still lies there."""
     samples = tables.read(folder / "samples.tsv", tables.SAMPLES)
-    samples["image"] = samples["image"].str.replace("draw-0", f"draw-{kept}")
+    samples = samples[samples["draw"] == kept].assign(draw=0)
     tables.write(samples, folder / "samples.tsv", tables.SAMPLES)
 
 
@@ -144,7 +149,30 @@ def test_the_two_doors_are_explained(tmp_path, capsys):
     assert "--model is missing" in capsys.readouterr().err
 
 
+def test_the_model_that_foretells_more_is_told_from_the_others(scored):
+    found = tables.read(scored / "6_evaluate" / "contrasts.tsv", tables.CONTRASTS)
+    found = found[found["metric"] == "change_error"].set_index(["model", "other"])
+    assert set(found.index) == {
+        ("brainlapse", "copy"), ("brainlapse", "regression"), ("regression", "copy"),
+        ("paper", "copy"), ("paper", "regression"), ("paper", "brainlapse"),
+    }  # fmt: skip
+    assert (found["tests"] == 6).all()
+    assert found.loc[("brainlapse", "regression"), "difference_high"] < 0
+    assert found.loc[("paper", "brainlapse"), "difference_low"] > 0
+
+
+def test_the_toy_study_has_one_cohort_and_one_seed(scored):
+    """Tables without a row are there, so that nobody wonders whether they were forgotten."""
+    for table in (tables.COHORTS, tables.STABILITY):
+        assert tables.read(scored / "6_evaluate" / table.name, table).empty
+
+
+def test_comparing_needs_to_know_who_the_requests_are(scored, tmp_path, capsys):
+    folder = str(scored / "6_evaluate" / "copy" / COHORT)
+    assert main(["evaluate", "--scores", folder, "--settings", "{}", "--out", str(tmp_path)]) == 2
+    assert "--requests is missing" in capsys.readouterr().err
+
+
 def test_scores_of_one_model_twice_are_refused(scored, tmp_path, capsys):
-    folder = scored / "6_evaluate" / "copy" / COHORT
-    assert compare([folder, folder], tmp_path) == 2
+    assert compare(scored, ("copy", "copy"), tmp_path) == 2
     assert "stands there twice" in capsys.readouterr().err

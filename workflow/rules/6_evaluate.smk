@@ -1,4 +1,4 @@
-# Samples → scores, a model and cohort at a time; then all of them against copying the source.
+# Samples → scores, a model and cohort at a time; then all of them against copying the source and each other.
 
 
 rule score:
@@ -31,16 +31,22 @@ rule score:
 
 rule compare:
     input:
-        expand(
+        scores=expand(
             f"{RESULTS}/6_evaluate/{{model}}/{{cohort}}/{{table}}.tsv",
             model=MODELS,
             cohort=COHORTS,
             table=("scores", "distributions"),
         ),
+        requests=of_cohorts("5_sample/copy/COHORT/requests.tsv"),
+        scans=of_cohorts("1_manifest/COHORT/scans.tsv"),
     output:
         scores=f"{RESULTS}/6_evaluate/scores.tsv",
         distributions=f"{RESULTS}/6_evaluate/distributions.tsv",
         comparisons=f"{RESULTS}/6_evaluate/comparisons.tsv",
+        subgroups=f"{RESULTS}/6_evaluate/subgroups.tsv",
+        contrasts=f"{RESULTS}/6_evaluate/contrasts.tsv",
+        cohorts=f"{RESULTS}/6_evaluate/cohorts.tsv",
+        stability=f"{RESULTS}/6_evaluate/stability.tsv",
     log:
         f"{RESULTS}/logs/compare.log",
     benchmark:
@@ -57,6 +63,6 @@ rule compare:
         scores=folders_of_scores,
         out=folder_of_output,
     message:
-        "evaluate: compare all models with copying the source"
+        "evaluate: compare all models with copying the source and with each other"
     shell:
-        "python -m brainlapse evaluate --scores {params.scores:q} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        "python -m brainlapse evaluate --scores {params.scores:q} --requests {input.requests:q} --scans {input.scans:q} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

@@ -222,7 +222,7 @@ def folder_of_samples(wc, input):
 
 
 def folders_of_scores(wc, input):
-    return list(dict.fromkeys(map(os.path.dirname, input)))
+    return list(dict.fromkeys(map(os.path.dirname, input.scores)))
 
 
 def results_folder(wc, output):

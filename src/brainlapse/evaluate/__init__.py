@@ -1,14 +1,12 @@
 """Score the samples of one model, or put all scores together and compare them with copying.
 
 One model and cohort: scores.tsv (a number a row) and distributions.tsv. All of
-them: the same two tables joined, and comparisons.tsv. Every number is a group-by
-of scores.tsv; no metric is computed anywhere but in `metrics` and `volumetry`.
+them: the same two tables joined, and the tables of comparisons. Every number of
+these is a group-by of scores.tsv; no scan or sample is looked at again.
 """
 
 import argparse
 import logging
-
-import pandas as pd
 
 from brainlapse import tables
 from brainlapse.errors import Refused
@@ -44,15 +42,37 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
+    for name in ("requests", "scans"):
+        if getattr(options, name) is None:
+            raise Refused(f"--{name} is missing: with --scores, {name}.tsv of every cohort says what parts "
+                          "the requests of subgroups.tsv.")  # fmt: skip
+    from brainlapse.evaluate.cohorts import cohorts
     from brainlapse.evaluate.comparing import comparisons
+    from brainlapse.evaluate.contrasts import contrasts
+    from brainlapse.evaluate.stability import stability
+    from brainlapse.evaluate.subgroups import subgroups
 
     scores = tables.read_all([folder / "scores.tsv" for folder in options.scores], tables.SCORES)
     tables.check(scores, tables.SCORES, "--scores")
-    distances = [tables.read(folder / "distributions.tsv", tables.DISTRIBUTIONS) for folder in options.scores]
-    compared = comparisons(scores, options.settings["bootstrap"], options.settings["seed"])
-    tables.write(scores, options.out / "scores.tsv", tables.SCORES)
-    tables.write(
-        pd.concat(distances, ignore_index=True), options.out / "distributions.tsv", tables.DISTRIBUTIONS
+    requests = tables.read_all(options.requests, tables.REQUESTS)
+    scans = tables.read_all(options.scans, tables.SCANS)
+    asked = options.settings
+    how = {"resamplings": asked["bootstrap"], "seed": asked["seed"]}
+    compared = comparisons(scores, **how)
+    distances = tables.read_all(
+        [folder / "distributions.tsv" for folder in options.scores], tables.DISTRIBUTIONS
     )
-    tables.write(compared, options.out / "comparisons.tsv", tables.COMPARISONS)
+    for found, table in (
+        (scores, tables.SCORES),
+        (distances, tables.DISTRIBUTIONS),
+        (compared, tables.COMPARISONS),
+        (subgroups(scores, requests, scans, **how), tables.SUBGROUPS),
+        (
+            contrasts(scores, asked["models"], asked["references"], asked["ablations"], **how),
+            tables.CONTRASTS,
+        ),
+        (cohorts(scores, asked["external"], **how), tables.COHORTS),
+        (stability(compared, asked["seeds"]), tables.STABILITY),
+    ):
+        tables.write(found, options.out / table.name, table)
     log.info("evaluate: %d models compared on %d scores", scores["model"].nunique(), len(scores))

@@ -7,12 +7,13 @@ request by request, before it is averaged.
 import pandas as pd
 
 from brainlapse import tables
-from brainlapse.evaluate.bootstrap import mean_with_interval
+from brainlapse.evaluate.bootstrap import means_with_intervals
 from brainlapse.evaluate.calibration import calibrations
+from brainlapse.evaluate.dispersion import spread_error_ratios
 from brainlapse.evaluate.sweep import sweep_scores
 
 FLOOR = "copy"
-_GROUP = ["model", "cohort", "split", "region", "metric"]
+GROUP = ["model", "cohort", "split", "region", "metric"]
 _PAIRED = ["cohort", "split", "subject", "request", "region", "metric"]
 
 
@@ -23,12 +24,11 @@ def comparisons(scores: pd.DataFrame, resamplings: int, seed: int) -> pd.DataFra
     apart; the latter are judged by how they respond to the years asked for.
     """
     judged, swept = apart(scores)
-    rows = [
-        dict(zip(_GROUP, group, strict=True)) | _row(part, resamplings, seed)
-        for group, part in paired(pd.concat([judged, sweep_scores(swept)])).groupby(_GROUP, sort=False)
-    ]
-    rows += calibrations(judged, resamplings, seed)
-    return pd.DataFrame(rows, columns=tables.COMPARISONS.names)
+    both = pd.concat([judged, sweep_scores(swept)]).astype({"value": "float64"})
+    rows = compared(paired(both), GROUP, resamplings, seed)
+    over_people = calibrations(judged, resamplings, seed) + spread_error_ratios(judged, resamplings, seed)
+    found = pd.concat([rows, pd.DataFrame(over_people)]) if over_people else rows
+    return found.reindex(columns=tables.COMPARISONS.names).reset_index(drop=True)
 
 
 def apart(scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -39,19 +39,28 @@ def apart(scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def paired(scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores with the column `copied`: the floor's score on the same request, NaN where it has none."""
+    """The scores with the column `gain`: the value minus that of copying on the same request.
+
+    NaN where copying has none.
+    """
     floor = scores.loc[scores["model"] == FLOOR, [*_PAIRED, "value"]].rename(columns={"value": "copied"})
-    return scores.merge(floor, on=_PAIRED, how="left", validate="many_to_one")
+    scores = scores.merge(floor, on=_PAIRED, how="left", validate="many_to_one")
+    return scores.assign(gain=scores["value"] - scores["copied"]).drop(columns="copied")
 
 
-def _row(part: pd.DataFrame, resamplings: int, seed: int) -> dict:
-    defined = part.dropna(subset="value")
-    values = defined.groupby("subject")["value"].mean()
-    gains = (defined["value"] - defined["copied"]).groupby(defined["subject"]).mean().dropna()
-    value = mean_with_interval(values.to_numpy(), resamplings, seed)
-    gain = mean_with_interval(gains.to_numpy(), resamplings, seed)
-    return {
-        "subjects": len(values), "requests": defined.groupby(["subject", "request"]).ngroups,
-        "value": value[0], "value_low": value[1], "value_high": value[2],
-        "gain": gain[0], "gain_low": gain[1], "gain_high": gain[2],
-    }  # fmt: skip
+def compared(scores: pd.DataFrame, group: list[str], resamplings: int, seed: int) -> pd.DataFrame:
+    """A row a group of paired scores: the group's columns, numbers of people and requests, value and gain.
+
+    Value and gain are the mean over people of the mean over their requests, with
+    the bounds of its interval.
+    """
+    rows = scores[group].drop_duplicates(ignore_index=True)
+    order = pd.MultiIndex.from_frame(rows)
+    means = scores.groupby([*group, "subject"])[["value", "gain"]].mean()
+    rows["subjects"] = means["value"].groupby(group).count().reindex(order).to_numpy()
+    rows["requests"] = scores.groupby(group)["value"].count().reindex(order).to_numpy()
+    for name in ("value", "gain"):
+        of_subjects = means[name].unstack("subject").reindex(order).to_numpy()
+        bounds = [name, f"{name}_low", f"{name}_high"]
+        rows[bounds] = means_with_intervals(of_subjects, resamplings, seed)
+    return rows

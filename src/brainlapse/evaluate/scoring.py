@@ -1,8 +1,8 @@
 """From requests and samples to rows of scores.tsv, a request at a time.
 
 A request with several draws scores the mean of its draws' scores, never the
-best of them: choosing with the truth in hand would be cheating. How much the
-draws differ is a score of its own, `draw_spread`.
+best of them: choosing with the truth in hand would be cheating. What the draws
+together say has scores of its own (uncertainty.py).
 """
 
 import logging
@@ -19,7 +19,7 @@ from brainlapse.evaluate.features import RandomFeatures
 from brainlapse.evaluate.metrics import METRICS
 from brainlapse.evaluate.regional import Score, regional_scores
 from brainlapse.evaluate.scans import Samples, Scans
-from brainlapse.evaluate.variety import Variety
+from brainlapse.evaluate.uncertainty import Draws, uncertainty_scores
 from brainlapse.evaluate.volumetry import Ruler
 
 log = logging.getLogger(__name__)
@@ -68,14 +68,14 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
     pair = None if truth is None else Pair(source, truth, brain, context.change_threshold)
     ruler = context.ruler.at(source, brain)
     true_volumes = None if truth is None else ruler.volumes_ml(truth)
-    draws, features, variety = [], None, Variety()
+    draws, features, together = [], None, Draws(brain)
     for draw, sample in enumerate(context.samples.draws(request, source.shape)):
         sound = bool(np.isfinite(sample).all())
         if not sound:
             log.warning("evaluate: request %s draw %d holds voxels that are no numbers; its scores are n/a",
                         request["request"], draw)  # fmt: skip
             sample = np.full_like(sample, np.nan)
-        variety.add(sample)
+        together.add(sample)
         scores = [] if pair is None else list(_metric_scores(Case(pair, sample), sound))
         scores.append(("brain", "distance_from_source", float(np.abs(sample - source)[brain].mean())))
         after = ruler.volumes_ml(sample)
@@ -85,9 +85,7 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
             features = {"sample": context.space(sample), "truth": context.space(truth)}
     values = np.mean([[value for _, _, value in scores] for scores in draws], axis=0)
     scores = [(r, m, float(v)) for (r, m, _), v in zip(draws[0], values, strict=True)]
-    if variety.count > 1:
-        scores.append(("brain", "draw_spread", variety.spread(brain)))
-    return scores, features
+    return scores + list(uncertainty_scores(together, draws, pair)), features
 
 
 def _metric_scores(case: Case, sound: bool) -> Iterator[Score]:
