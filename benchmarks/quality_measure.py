@@ -9,12 +9,11 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from brainlapse import cli, tables
-from brainlapse.evaluate.scans import Samples, Scans
-from brainlapse.evaluate.volumetry import Ruler
+from brainlapse.evaluate.comparing import comparisons
+from brainlapse.evaluate.scans import Scans
 from brainlapse.fingerprint import code_of
 from brainlapse.models import FAMILIES
 from brainlapse.models.cost import cost_of, sample_cost
@@ -36,6 +35,12 @@ COMPARED = {
     "ventricles_rate_error": ("ventricles", "volume_rate_error_percent_per_year", "value"),
     "hippocampi_pearson": ("hippocampi", "volume_change_pearson", "value"),
     "hippocampi_slope": ("hippocampi", "volume_change_slope", "value"),
+}
+# The same of rows with several draws: how far they lie apart against how far their mean lies from the truth.
+UNCERTAINTY = {
+    "spread_error_brain": ("brain", "spread_error_ratio"),
+    "spread_error_ventricles": ("ventricles", "volume_change_spread_error_ratio"),
+    "coverage_ventricles": ("ventricles", "volume_change_covered"),
 }
 
 
@@ -117,7 +122,7 @@ def measure(job: Job, copied: Path) -> list[dict]:
 def line(job: Job, way: str, copied: Path) -> dict:
     """What one way of sampling cost and scored."""
     out = job.folder / way
-    return sampled(job, way, out) | scored(job, out, copied) | spread(job.study, out)
+    return sampled(job, way, out) | scored(job, out, copied)
 
 
 def _kept(path: Path, found: Callable[[], dict]) -> dict:
@@ -160,17 +165,21 @@ def score_copy(study: Study, out: Path) -> None:
 
 
 def scored(job: Job, out: Path, copied: Path) -> dict:
-    """The columns COMPARED, copy's own of the errors, and the Fréchet distance with copy's and the floor."""
+    """COMPARED, UNCERTAINTY, the Fréchet distance with its floor, and what copy's errors and distance are."""
     _score(job.study, job.row, out)
+    folders = [copied / "scores", out / "scores"]
+    scores = tables.read_all([folder / "scores.tsv" for folder in folders], tables.SCORES)
     # Two resamplings: what is resampled here is seeds, not people.
-    _stage("evaluate", scores=[copied / "scores", out / "scores"],
-           settings=json.dumps({"seed": 0, "bootstrap": 2}), out=out / "compared")  # fmt: skip
-    compared = tables.read(out / "compared" / "comparisons.tsv", tables.COMPARISONS)
-    compared = compared.set_index(["model", "region", "metric"])
+    compared = comparisons(scores, resamplings=2, seed=0).set_index(["model", "region", "metric"])
     values = {name: compared.at[(job.row, *where), which] for name, (*where, which) in COMPARED.items()}
     for name in ("mae_changed", "mae_brain"):
         values[f"{name}_copy"] = compared.at[(COPY, *COMPARED[name][:2]), "value"]
-    distances = tables.read(out / "compared" / "distributions.tsv", tables.DISTRIBUTIONS)
+    values |= {
+        name: compared.at[(job.row, *where), "value"]
+        for name, where in UNCERTAINTY.items()
+        if (job.row, *where) in compared.index  # a single draw has none
+    }
+    distances = tables.read_all([folder / "distributions.tsv" for folder in folders], tables.DISTRIBUTIONS)
     distances = distances[distances["metric"] == FRECHET].set_index("model")
     return values | {
         "people": compared.at[(job.row, "brain", "ssim_brain"), "subjects"],
@@ -178,45 +187,6 @@ def scored(job: Job, out: Path, copied: Path) -> dict:
         "frechet": distances.at[job.row, "value"],
         "frechet_copy": distances.at[COPY, "value"],
         "frechet_floor": distances.at[COPY, "floor"],
-    }
-
-
-def spread(study: Study, out: Path) -> dict:
-    """How far a request's K draws lie apart against how far their mean lies from the truth; {} for one draw.
-
-    `spread_error_brain`, `spread_error_ventricles`: the root of the draws' mean variance times (K + 1) / K
-    over the mean squared error of their mean, of voxels and of the ventricles' change in percent; 1 if the
-    truth is as one more draw (Fortin et al. 2014). `coverage_ventricles`: the share of truths between the
-    lowest and the highest draw; then (K - 1) / (K + 1). The noise of the true scan counts as error.
-    """
-    samples, scans = Samples(out, study.cohort), Scans(study.quality)
-    count = len(next(iter(samples.images.values())))
-    if count < 2:
-        return {}
-    source, _, affine = scans.read(samples.requests["source_scan"].iloc[0])
-    ruler = Ruler(source.shape, affine)
-    mean = pd.DataFrame([_spread(r, samples, scans, ruler) for _, r in samples.requests.iterrows()]).mean()
-    ratios = {
-        f"spread_error_{of}": ((count + 1) / count * mean[f"variance_{of}"] / mean[f"error_{of}"]) ** 0.5
-        for of in ("brain", "ventricles")
-    }
-    return ratios | {"coverage_ventricles": mean["coverage_ventricles"]}
-
-
-def _spread(request: pd.Series, samples: Samples, scans: Scans, ruler: Ruler) -> dict[str, float]:
-    """Variance of the draws, squared error of their mean and coverage, of one request."""
-    source, brain, _ = scans.read(request["source_scan"])
-    truth, _, _ = scans.read(request["target_scan"])
-    draws = np.stack(list(samples.draws(request, source.shape)))
-    tissues = ruler.tissues(source, brain)
-    millilitres = [ruler.volumes_ml(v, brain, tissues)["ventricles"] for v in (source, truth, *draws)]
-    true, *drawn = 100 * (np.array(millilitres[1:]) / millilitres[0] - 1)
-    return {
-        "variance_brain": draws.var(axis=0, ddof=1)[brain].mean(),
-        "error_brain": np.mean((draws.mean(axis=0) - truth)[brain] ** 2),
-        "variance_ventricles": np.var(drawn, ddof=1),
-        "error_ventricles": (np.mean(drawn) - true) ** 2,
-        "coverage_ventricles": np.nan if np.isnan(true) else float(min(drawn) <= true <= max(drawn)),
     }
 
 

@@ -53,6 +53,9 @@ def test_requests_that_only_one_model_answered_count_for_neither():
 def test_an_interaction_is_found_where_there_is_one(synergy):
     models = {"none": 0.0, "no_s": 0.1, "no_i": 0.2, "full": 0.3 + synergy}
     found = contrasted(scores_of(models, noise=0.02), models, ["copy"], ABLATION)
+    pairs = found[(found["contrast"] == "pair") & (found["other"] == "full")].set_index("model")["difference"]
+    losses = {"none": -0.3 - synergy, "no_s": -0.2 - synergy, "no_i": -0.1 - synergy}
+    assert pairs.to_dict() == pytest.approx(losses, abs=0.02)
     row = found[found["contrast"] == "interaction"].iloc[0]
     assert (row["model"], row["other"]) == ("full", "none")
     assert row["difference_low"] <= synergy <= row["difference_high"]

@@ -22,6 +22,7 @@ TABLES = [
     ("3_pairs", tables.FUNNEL),
     ("5_sample/brainlapse/adni", tables.REQUESTS), ("5_sample/brainlapse/adni", tables.SAMPLES),
     ("6_evaluate", tables.SCORES), ("6_evaluate", tables.COMPARISONS), ("6_evaluate", tables.DISTRIBUTIONS),
+    ("6_evaluate", tables.SUBGROUPS), ("6_evaluate", tables.CONTRASTS),
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ EDITS = {
     "the grid": (("grid", "spacing_mm"), 11.5, AFTER_PREPROCESS),
     "a metric setting": (("evaluate", "change_threshold"), 0.1, AFTER_SCORES),
     "the bootstrap": (("evaluate", "bootstrap"), 30, {"compare"} | AFTER_REPORT),
+    "what is compared with what": (("evaluate", "references"), ["copy"], {"compare"} | AFTER_REPORT),
     "a report title": (("report", "title"), "other", AFTER_REPORT),
     "how training is computed, which changes no model": (("train",), {"recompute": True}, AFTER_REPORT),
     "the batch of sampling, which changes no sample": (("sample",), {"batch": 2}, AFTER_REPORT),
@@ -77,8 +78,11 @@ def test_the_seed_reruns_whatever_draws_by_it(study, config):
     assert study.would_run() == AFTER_PAIRS
 
 
-def test_only_the_edited_model_is_trained_again(study, config):
-    config["models"]["regression"]["training"] = {**config["models"]["regression"]["training"], "steps": 3}
+@pytest.mark.parametrize(
+    "edit", [{"training": TINY["models"]["regression"]["training"] | {"steps": 3}}, {"seed": 1}]
+)
+def test_only_the_edited_model_is_trained_again(study, config, edit):
+    config["models"]["regression"] |= edit
     study.configure(config)
     listed = study.snakemake("--dry-run").stdout
     assert "4_train/regression" in listed

@@ -18,6 +18,7 @@ CONTRAST = ["contrast", "model", "other"]
 _MEASURED = ["cohort", "split", "region", "metric"]
 # What is the same for every model, or only describes a bin, is nothing to tell models apart by.
 _NO_SCORE = ("true_", "bin_", "draws", "coverage_expected")
+_TOLD_LESS = ("no_source", "no_interval", "neither")
 _DIGITS = 12  # differences of less are rounding, which must not make a rank
 
 
@@ -29,11 +30,12 @@ def contrasts(
     resamplings: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Rows of contrasts.tsv: each of `models` against each of `references`, and the interactions.
+    """Rows of contrasts.tsv: each of `models` against each of `references`, and the ablations.
 
     A pair's difference is the model's score minus the other's; a pair of two
-    references stands there once, the later minus the earlier. The interaction
-    of an ablation {`full`, `no_source`, `no_interval`, `neither`: models} is
+    references stands there once, the later minus the earlier. An ablation
+    {`full`, `no_source`, `no_interval`, `neither`: models} has each of the
+    models that are told less against the full one, and the interaction
     full − no_source − no_interval + neither: what the source adds where the
     interval is known beyond what it adds where it is not.
     """
@@ -85,14 +87,13 @@ def _differences(
     """A difference a request and metric for each contrast, by what CONTRAST names; from a column a model."""
     there = [model for model in models if model in of_models]
     pairs = pairs_of(there, [model for model in references if model in of_models])
+    ablations = [rows for rows in ablations.values() if set(rows.values()) <= set(there)]
+    pairs += [(rows[told], rows["full"]) for rows in ablations for told in _TOLD_LESS]
     found = {("pair", model, other): of_models[model] - of_models[other] for model, other in pairs}
-    for rows in ablations.values():
-        if set(rows.values()) <= set(there):
-            full, no_source, no_interval, neither = (
-                of_models[rows[told]] for told in ("full", "no_source", "no_interval", "neither")
-            )
-            name = ("interaction", rows["full"], rows["neither"])
-            found[name] = full - no_source - no_interval + neither
+    for rows in ablations:
+        full, no_source, no_interval, neither = (of_models[rows[told]] for told in ("full", *_TOLD_LESS))
+        name = ("interaction", rows["full"], rows["neither"])
+        found[name] = full - no_source - no_interval + neither
     return found
 
 
