@@ -6,6 +6,7 @@ import pytest
 from people_scored import scores_of
 
 from brainlapse import tables
+from brainlapse.errors import Refused
 from brainlapse.evaluate.comparing import comparisons
 from brainlapse.evaluate.subgroups import levels_of, subgroups
 
@@ -92,6 +93,13 @@ def test_levels_stand_in_their_order():
     table = found(scores, *requests_and_scans(scores, age_years=[85, 55, 75, None, 65, 85]))
     levels = table.loc[table["by"] == "age_years", "level"].drop_duplicates()
     assert levels.tolist() == ["<60", "60–70", "70–80", "80+", "n/a"]
+
+
+def test_scores_of_an_unknown_request_are_refused():
+    scores = scores_of({}, subjects=3)
+    requests, scans = requests_and_scans(scores)
+    with pytest.raises(Refused, match="no table has request c_00_0"):
+        found(scores, requests.iloc[1:], scans)
 
 
 def test_the_sweep_is_no_part_of_it():

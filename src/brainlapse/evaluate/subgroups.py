@@ -11,6 +11,7 @@ from itertools import pairwise
 import pandas as pd
 
 from brainlapse import tables
+from brainlapse.errors import Refused
 from brainlapse.evaluate.comparing import GROUP, apart, compared, paired
 
 # What is worth asking of a part; all the others are in comparisons.tsv.
@@ -27,10 +28,17 @@ AGE_YEARS = (-_ANY, 60, 70, 80, _ANY)
 def subgroups(
     scores: pd.DataFrame, requests: pd.DataFrame, scans: pd.DataFrame, resamplings: int, seed: int
 ) -> pd.DataFrame:
-    """Rows of subgroups.tsv: the METRICS of every model at every level of what `levels_of` finds."""
+    """Rows of subgroups.tsv: the METRICS of every model at every level of what `levels_of` finds.
+
+    Refused if `requests` lacks one that has scores.
+    """
     judged, _ = apart(scores)
     judged = paired(judged[judged["metric"].isin(METRICS)])
     levels = levels_of(requests, scans)
+    unknown = judged.loc[~pd.MultiIndex.from_frame(judged[levels.index.names]).isin(levels.index), "request"]
+    if len(unknown):
+        raise Refused(f"--requests: no table has request {unknown.iloc[0]}, yet there are scores of it. "
+                      "Run the stages sample and evaluate again.")  # fmt: skip
     found = []
     for by in levels.columns:
         parted = judged.join(levels[by].astype("str").rename("level"), on=levels.index.names)
