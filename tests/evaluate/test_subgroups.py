@@ -103,7 +103,7 @@ def test_scores_of_an_unknown_request_are_refused():
 
 
 def test_the_sweep_is_no_part_of_it():
-    scores = scores_of({"ours": 0.1}, metric="volume_change_percent")
+    scores = scores_of({"ours": 0.1}, metric="volume_rate_percent_per_year")
     sweep = scores[scores["metric"] != "true_volume_ml"].assign(request=lambda rows: rows["request"] + "_9y")
     requests, scans = requests_and_scans(scores)
     both = found(pd.concat([scores, sweep]), requests, scans)

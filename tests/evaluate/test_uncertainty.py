@@ -1,9 +1,11 @@
 """A forecaster that is right about its uncertainty is told from one too sure and one too unsure of itself."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from brainlapse.evaluate.case import Case
+from brainlapse.evaluate.case import Case, Pair
 from brainlapse.evaluate.metrics import METRICS
 from brainlapse.evaluate.uncertainty import BINS, PERCENTS, Draws, crps, uncertainty_scores, volume_scores
 
@@ -29,8 +31,8 @@ def request(draws=6, width=1.0):
         sample = one(width * SIGMA)
         together.add(sample)
         changes.append(volume_changes(sample, truth))
-    case = Case(mean, truth, sample, BRAIN, change_threshold=0.005)
-    return named(uncertainty_scores(together, changes, case)), case
+    pair = Pair(mean, truth, BRAIN, change_threshold=0.005)
+    return named(uncertainty_scores(together, changes, pair)), Case(pair, sample)
 
 
 def named(scores):
@@ -67,8 +69,8 @@ def test_spread_and_error_are_those_of_all_the_draws_at_once():
     draws, truth, together = rng.random((7, *SHAPE)), rng.random(SHAPE), Draws(BRAIN)
     for draw in draws:
         together.add(draw)
-    case = Case(np.zeros(SHAPE), truth, draws[-1], BRAIN)
-    scores = named(uncertainty_scores(together, [[]] * 7, case))
+    pair = Pair(np.zeros(SHAPE), truth, BRAIN)
+    scores = named(uncertainty_scores(together, [[]] * 7, pair))
     inside, true = draws[:, BRAIN], truth[BRAIN]
     variance, error = inside.var(axis=0, ddof=1).mean(), inside.mean(axis=0) - true
     assert scores["brain", "draw_spread"] == pytest.approx(np.sqrt(variance))
@@ -92,8 +94,8 @@ def test_the_bins_of_the_reliability_diagram_hold_every_voxel_once_and_what_was_
     for _ in range(40):
         together.add(0.5 + rng.normal(size=SHAPE) * sigma)
     truth = 0.5 + rng.normal(size=SHAPE) * sigma
-    case = Case(np.full(SHAPE, 0.5), truth, truth, BRAIN)
-    scores = named(uncertainty_scores(together, [[]] * 40, case))
+    pair = Pair(np.full(SHAPE, 0.5), truth, BRAIN)
+    scores = named(uncertainty_scores(together, [[]] * 40, pair))
     bins = {region for region, metric in scores if metric == "bin_voxels"}
     assert sum(scores[name, "bin_voxels"] for name in bins) == BRAIN.sum()
     many = [name for name in bins if scores[name, "bin_voxels"] > 1000]
@@ -133,6 +135,18 @@ def test_the_ranked_probability_score_is_best_for_the_right_width_and_an_error_f
     assert crps(np.array([2.5]), 4.0) == 1.5
 
 
+def test_memory_does_not_grow_with_the_draws():
+    peaks = []
+    for count in (3, 60):
+        rng, together = np.random.default_rng(0), Draws(BRAIN)
+        tracemalloc.start()
+        for _ in range(count):
+            together.add(rng.random(SHAPE))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
 def test_one_draw_says_nothing_of_uncertainty():
     scores, _ = request(draws=1)
     assert set(scores) == {("ventricles", "volume_change_crps_percent")}
@@ -143,8 +157,7 @@ def test_without_a_truth_only_the_spread_is_known():
     changes = [[("ventricles", "volume_change_percent", change)] for change in (1.0, 3.0)]
     for _ in changes:
         together.add(rng.random(SHAPE))
-    case = Case(np.zeros(SHAPE), None, np.zeros(SHAPE), BRAIN)
-    found = named(uncertainty_scores(together, changes, case))
+    found = named(uncertainty_scores(together, changes, None))
     assert set(found) == {
         ("ventricles", "volume_change_spread_percent"), ("brain", "draws"), ("brain", "draw_spread"),
     }  # fmt: skip
@@ -157,7 +170,7 @@ def test_a_draw_of_no_numbers_leaves_nothing_defined_and_nothing_false():
     for sample in (truth, np.full(SHAPE, np.nan)):
         together.add(sample)
         changes.append(volume_changes(sample, truth))
-    scores = named(uncertainty_scores(together, changes, Case(truth, truth, truth, BRAIN)))
+    scores = named(uncertainty_scores(together, changes, Pair(truth, truth, BRAIN)))
     known = {key for key, value in scores.items() if not np.isnan(value)}
     assert known == {("brain", "draws"), ("brain", "coverage_expected")}
 
@@ -166,7 +179,7 @@ def test_draws_that_are_all_the_same_have_no_spread():
     together, truth = Draws(BRAIN), np.where(BRAIN, 0.5, 0.0)
     for _ in range(3):
         together.add(truth + 0.1)
-    scores = named(uncertainty_scores(together, [[]] * 3, Case(truth, truth, truth, BRAIN)))
+    scores = named(uncertainty_scores(together, [[]] * 3, Pair(truth, truth, BRAIN)))
     assert scores["brain", "draw_spread"] == 0
     assert scores["brain", "coverage_voxels"] == 0 == scores["brain", "coverage_95"]
     assert scores["spread 0–0.0025", "bin_error"] == pytest.approx(0.1)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Score (`--model --cohort --quality --samples`) or compare (`--scores --requests --scans`) into `out`."""
+    """Score (`--model --cohort --quality --samples`) or compare (`--scores --requests --scans`) to `out`."""
     if options.scores:
         _compare(options)
     else:

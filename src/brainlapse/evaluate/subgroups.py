@@ -16,8 +16,8 @@ from brainlapse.evaluate.comparing import GROUP, apart, compared, paired
 
 # What is worth asking of a part; all the others are in comparisons.tsv.
 METRICS = (
-    "ssim_brain", "mae_changed", "change_correlation", "change_error", "volume_change_percent",
-    "true_volume_change_percent", "volume_rate_error_percent_per_year",
+    "ssim_brain", "mae_changed", "change_correlation", "change_error", "volume_rate_percent_per_year",
+    "true_volume_rate_percent_per_year", "volume_rate_error_percent_per_year",
 )  # fmt: skip
 _ANY = float("inf")
 # A part holds its lower bound and not its upper one.
