@@ -61,7 +61,7 @@ class Pair:
 
     @cache  # noqa: B019 - a pair lives as long as its request
     def windowed(self, masked: bool, whole: bool) -> Windowed:
-        """The truth, or what of it lies in the source's brain, ready for SSIM in the box or the whole volume."""
+        """The truth, or what of it lies in the source's brain; in the box or the whole volume."""
         volume = np.where(self.brain, self.truth, 0) if masked else self.truth
         return Windowed(volume, whole_box(volume) if whole else self.box)
 

@@ -18,7 +18,7 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, fine to coa
 
 
 class Windowed:
-    """A volume (X, Y, Z) on [0, 1] that is empty outside `box`, and what its windows hold, made when asked for."""
+    """A volume (X, Y, Z) on [0, 1] that is empty outside `box`, and what its windows hold."""
 
     def __init__(self, volume: np.ndarray, box: Box):
         self.shape, self.box = volume.shape, box

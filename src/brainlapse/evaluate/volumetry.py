@@ -104,7 +104,7 @@ class PersonalRuler:
 
     @cached_property
     def _within(self) -> dict[str | None, np.ndarray | slice]:
-        """For each template part which of the brain's voxels lie around it; all of them for the whole brain."""
+        """For each template part which of the brain's voxels lie around it; all for the whole brain."""
         return {part: mask[self._brain] for part, mask in self._ruler.parts.items()} | {None: slice(None)}
 
 

@@ -8,7 +8,7 @@ REGION = "changed"
 
 
 def score(case: Case) -> float:
-    """Share of the truly changed voxels whose smoothed predicted change has the sign of the true one, in [0, 1].
+    """Share of the truly changed voxels whose predicted change has the sign of the true one, in [0, 1].
 
     Guessing scores ½ and copying, which says no sign, 0; undefined if the truth changed nowhere.
     """
