@@ -161,7 +161,9 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
     },
     "sample": {
         "--model": _name("name of the model"),
-        "--weights": _file("folder of the trained model; the floors copy and zero have none", required=False),
+        "--weights": _file(
+            "folder of the trained model; the floors copy, rescan and zero have none", required=False
+        ),
         "--cohort": _name("name of the cohort"),
         "--pairs": _file("pairs.tsv"),
         "--quality": _file("quality.tsv of the cohort"),
@@ -171,7 +173,7 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--threads": _COUNT,
     },
     "evaluate": {
-        "--model": _name("score this model (or the floor copy or zero)", required=False),
+        "--model": _name("score this model (or the floor copy, rescan or zero)", required=False),
         "--cohort": _name("name of the cohort", required=False),
         "--quality": _file("quality.tsv of the cohort", required=False),
         "--samples": _file("folder of the model's samples", required=False),

@@ -16,7 +16,7 @@ import yaml
 from brainlapse.errors import Refused
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
-FLOORS = ("copy", "zero")
+FLOORS = ("copy", "rescan", "zero")
 
 
 def complete(config: dict, schema: Path = SCHEMA) -> dict:
@@ -187,7 +187,7 @@ def _whole_ablations(ablations: dict, models: dict) -> dict:
 def _row_problems(name: str, config: dict, rules: dict) -> list[str]:
     row, where = config["models"][name], f"models.{name}"
     if name in FLOORS:
-        return [f"{where}: this name is taken; `copy` and `zero` are always scored and need no row."]
+        return [f"{where}: this name is taken; {', '.join(FLOORS)} are always scored and need no row."]
     if "weights" in row and "family" not in row:
         near = _nearest(row["weights"], trained(config))
         return [f"{where}.weights: {row['weights']} is no trained row of `models`{near}"]

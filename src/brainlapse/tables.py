@@ -54,7 +54,7 @@ class Table:
 _COHORT = Column("cohort", "text", "name of the cohort in config.yaml")
 _SUBJECT = Column("subject", "text", "the study's own id of the person")
 _SCAN = Column("scan", "text", "id of the scan, unique in its cohort")
-_MODEL = Column("model", "text", "row of `models` in config.yaml, or the floor `copy` or `zero`")
+_MODEL = Column("model", "text", "row of `models` in config.yaml, or the floor `copy`, `rescan` or `zero`")
 _SPLIT = Column("split", "text", "which part the subject belongs to", allowed=SPLITS_ALLOWED)
 _INTERVAL = Column("interval_years", "number", "days between the two acquisitions / 365.25")
 _ABOUT_THE_SOURCE = (

@@ -6,7 +6,7 @@ import pytest
 from brainlapse import tables
 from brainlapse.volumes import Grid, read_volume
 
-FLOORS = {"copy", "zero"}
+FLOORS = {"copy", "rescan", "zero"}
 MODELS = {"brainlapse", "regression"} | FLOORS
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from brainlapse import tables
 from brainlapse.errors import Refused
 
-FLOORS = ("copy", "zero")
+FLOORS = ("copy", "rescan", "zero")
 
 
 class Study:

@@ -1,4 +1,4 @@
-"""sample: a trained model (or the floor `copy` or `zero`) → the follow-ups of one cohort.
+"""sample: a trained model (or the floor `copy`, `rescan` or `zero`) → the follow-ups of one cohort.
 
 What a sample looks like depends on its request alone: not on the batch it was
 made in, nor on the order of the requests.

@@ -1,6 +1,7 @@
-"""The floors that need no training: nothing changes, and nothing is there.
+"""The floors that need no training: nothing changes, nothing but noise changes, nothing is there.
 
-A model that does not beat `copy` has not predicted anything.
+A model that does not beat `copy` has not predicted anything; what differs less
+than `rescan` does from the source cannot be told from noise.
 """
 
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brainlapse.sample.requests import noise_generator
+from brainlapse.sample.rescan import rescanned
 from brainlapse.sample.sources import Sources
 from brainlapse.volumes import BACKGROUND, write_volume
 
@@ -26,8 +29,20 @@ def zero(requests: pd.DataFrame, sources: Sources, out: Path) -> pd.DataFrame:
     return _samples(requests, _ZERO)
 
 
+def rescan(requests: pd.DataFrame, sources: Sources, out: Path) -> pd.DataFrame:
+    """A simulated second scan of the source is the sample of all its requests."""
+    images = {}
+    for scan, asked in requests.groupby("source_scan", sort=False):
+        volume, affine = sources.volume(scan)
+        first = noise_generator(asked["seed"].min(), draw=0)
+        images[scan] = f"{scan}_rescan_T1w.nii.gz"
+        again = rescanned(volume, float(np.linalg.norm(affine[:3, 0])), first)
+        write_volume(out / images[scan], again, affine)
+    return _samples(requests, requests["source_scan"].map(images).tolist())
+
+
 def _samples(requests: pd.DataFrame, images: list[str] | str) -> pd.DataFrame:
     return pd.DataFrame({"request": requests["request"], "draw": 0, "image": images})
 
 
-FLOORS = {"copy": copy, "zero": zero}
+FLOORS = {"copy": copy, "rescan": rescan, "zero": zero}
