@@ -31,7 +31,7 @@ def rescanned(volume: np.ndarray, spacing_mm: float, rng: np.random.Generator) -
 
 
 def noise_sd(volume: np.ndarray) -> float:
-    """Standard deviation of the noise of a volume (X, Y, Z), from the flattest parts of its brain; 0 without one.
+    """Standard deviation of the noise of a volume (X, Y, Z), from the flattest parts of its brain; else 0.
 
     A voxel against the mean of its six neighbours, times √(6/7), has the noise's variance where
     the signal is linear (Gasser et al. 1986); of these the median absolute deviation. At 1.4 mm it
