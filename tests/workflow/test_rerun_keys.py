@@ -46,6 +46,8 @@ VALUES = {
     "cohorts.NAME.people": "other", "preprocess.template": "OASIS30ANTs", "splits.train": 3,
     "splits.validation": 1, "splits.test": 1, "splits.file": "splits.tsv", "report.title": "another",
     "conditions": ["source", "interval", "age"], "weights": "other", "patch": 4,
+    "seed": 5, "evaluate.references": ["copy"], "evaluate.ablations": {}, "full": "other",
+    "no_source": "edited", "no_interval": "edited", "neither": "edited",
 }  # fmt: skip
 
 
@@ -73,6 +75,8 @@ def study_of(row: dict, reader: str = "adni") -> dict:
     config = copy.deepcopy(TINY)
     config["cohorts"]["adni"]["reader"] = reader
     config["models"] = {"other": dict(row), "edited": row}
+    less = dict.fromkeys(("no_source", "no_interval", "neither"), "other")
+    config["evaluate"]["ablations"] = {"any": {"full": "edited", **less}}
     return config
 
 
@@ -146,7 +150,8 @@ NEED_A_FILE = ("cohorts.NAME.root", "splits.file")  # and `brain: deepbet` a pac
 IN_A_DRY_RUN = [
     path
     for path in STUDY_KEYS
-    if not path.startswith("phantom.") and path not in (*NEED_A_FILE, "preprocess.brain")
+    if not path.startswith(("phantom.", "evaluate.ablations"))
+    and path not in (*NEED_A_FILE, "preprocess.brain")
 ]
 
 
