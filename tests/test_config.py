@@ -106,6 +106,16 @@ def test_rows_that_differ_in_nothing_but_the_seed_are_a_group():
     assert study.seed_groups(config) == {"gan": ["gan", "gan_1"], "plausible": ["plausible", "plausible_1"]}
 
 
+def test_the_overlay_of_seeds_in_the_docs_makes_a_group():
+    page = (PROJECT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    _, _, text = page.partition("# seeds.yaml")
+    overlay = yaml.safe_load("#" + text.partition("```")[0])
+    config = study.complete(
+        {**copy.deepcopy(CONFIG), "models": {**copy.deepcopy(CONFIG["models"]), **overlay["models"]}}
+    )
+    assert study.seed_groups(config) == {"gan": ["gan", "gan_1", "gan_2"]}
+
+
 def test_an_ablation_is_left_out_with_any_of_its_rows(config):
     assert set(config["evaluate"]["ablations"]) == {"brainlapse", "paper"}
     without = study.complete({**copy.deepcopy(CONFIG), "models": {**CONFIG["models"], "no_source": None}})
