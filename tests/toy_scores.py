@@ -12,6 +12,8 @@ COMPARED = {
     "references": ["copy", "average", "regression", "brainlapse"], "ablations": {}, "seeds": {},
 }  # fmt: skip
 
+SETTINGS = {"seed": 0, "change_threshold": 0.05, "inception_weights": None}
+
 
 def score(results: Path, model: str, threads: int = 1, out: Path | None = None) -> int:
     """Score one model of a toy study; return the exit status."""
@@ -19,7 +21,7 @@ def score(results: Path, model: str, threads: int = 1, out: Path | None = None) 
         "evaluate", "--model", model, "--cohort", COHORT,
         "--quality", str(results / "2_preprocess" / COHORT / "quality.tsv"),
         "--samples", str(results / "5_sample" / model / COHORT),
-        "--threads", str(threads), "--settings", '{"seed": 0, "change_threshold": 0.05}',
+        "--threads", str(threads), "--settings", json.dumps(SETTINGS),
         "--out", str(out or results / "6_evaluate" / model / COHORT),
     ])  # fmt: skip
 

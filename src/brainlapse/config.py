@@ -109,7 +109,12 @@ def sample_settings(config: dict, model: str) -> dict:
 
 def score_settings(config: dict) -> dict:
     """What the scores of a sample depend on."""
-    return {"seed": config["seed"], "change_threshold": config["evaluate"]["change_threshold"]}
+    asked = config["evaluate"]
+    return {
+        "seed": config["seed"],
+        "change_threshold": asked["change_threshold"],
+        "inception_weights": asked.get("inception_weights"),
+    }
 
 
 def compare_settings(config: dict) -> dict:

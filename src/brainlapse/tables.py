@@ -353,6 +353,7 @@ DISTRIBUTIONS = Table(
         Column("floor", "number", "the same distance between two disjoint real sets", optional=True),
         Column("n", "integer", "volumes in each set"),
         Column("n_floor", "integer", "volumes in each of the two real sets of the floor", optional=True),
+        Column("floor_of", "text", "what the two real sets are: true follow-ups, and this", optional=True),
         Column("d", "integer", "number of features"),
     ),
     key=("model", "cohort", "split", "metric"),

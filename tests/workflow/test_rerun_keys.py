@@ -44,7 +44,8 @@ RULES = tuple(SETTINGS)
 VALUES = {
     "results": "elsewhere", "cohorts.NAME.root": "data/other", "cohorts.NAME.columns": {"age": "AGE"},
     "cohorts.NAME.people": "other", "preprocess.template": "OASIS30ANTs", "splits.train": 3,
-    "splits.validation": 1, "splits.test": 1, "splits.file": "splits.tsv", "report.title": "another",
+    "splits.validation": 1, "splits.test": 1, "splits.file": "splits.tsv",
+    "evaluate.inception_weights": "weights.pth", "report.title": "another",
     "conditions": ["source", "interval", "age"], "weights": "other", "patch": 4,
     "seed": 5, "evaluate.references": ["copy"], "evaluate.ablations": {}, "full": "other",
     "no_source": "edited", "no_interval": "edited", "neither": "edited",
@@ -64,7 +65,7 @@ def another(path: str, rules: dict):
     if rules["type"] == "array":
         return [another(path, {**rules["items"], "default": default[0]}), *default[1:]]
     if rules["type"] == "integer":
-        return default + 1
+        return (default or 0) + 1
     if rules["type"] == "number":
         return default * 0.9 if default else 0.1
     raise AssertionError(f"{path}: add a value to VALUES")

@@ -29,15 +29,19 @@ def _score(options: argparse.Namespace) -> None:
         raise Refused(f"--{absent[0]} is missing. To score a model give --model, --cohort, --quality and "
                       "--samples; to compare all the scores give --scores.")  # fmt: skip
     from brainlapse.evaluate.distances import distributions
+    from brainlapse.evaluate.real_sets import sets_of
     from brainlapse.evaluate.scans import Samples, Scans
     from brainlapse.evaluate.scoring import score_requests
+    from brainlapse.evaluate.spaces import Spaces
 
-    samples = Samples(options.samples, options.cohort)
+    samples, scans = Samples(options.samples, options.cohort), Scans(options.quality)
     who = {"model": options.model, "cohort": options.cohort}
-    threshold = options.settings["change_threshold"]
-    scores, features = score_requests(samples, Scans(options.quality), who, threshold, options.threads)
+    seed, threshold = (options.settings[key] for key in ("seed", "change_threshold"))
+    # Beside the models' folders, so that the next model finds them.
+    spaces = Spaces(options.settings["inception_weights"], options.out.parent.parent / "features")
+    scores, features = score_requests(samples, scans, spaces, who, threshold, options.threads)
     tables.write(scores, options.out / "scores.tsv", tables.SCORES)
-    distances = distributions(features, who, options.settings["seed"])
+    distances = distributions(sets_of(features, samples, scans, spaces, seed), who, seed)
     tables.write(distances, options.out / "distributions.tsv", tables.DISTRIBUTIONS)
 
 

@@ -56,14 +56,14 @@ class RandomExtractor(torch_fidelity.FeatureExtractorBase):
 
 
 class RandomFeatures:
-    """The same for one array: (X, Y, Z) on [0, 1] → (64,) float64."""
+    """The same for one array: (X, Y, Z) on [0, 1] → (1, 64) float64."""
 
     def __init__(self):
         self.extractor = RandomExtractor()
 
     def __call__(self, volume: np.ndarray) -> np.ndarray:
         batch = torch.from_numpy(volume.astype(np.float32))[None, None]
-        return self.extractor(batch)[0][0].double().numpy()
+        return self.extractor(batch)[0].double().numpy()
 
 
 def _convolution(inputs: int, outputs: int, rng: np.random.Generator) -> nn.Conv3d:

@@ -15,10 +15,10 @@ import pandas as pd
 import torch
 
 from brainlapse.evaluate.case import Case, Pair
-from brainlapse.evaluate.features import RandomFeatures
 from brainlapse.evaluate.metrics import METRICS
 from brainlapse.evaluate.regional import Score, regional_scores
 from brainlapse.evaluate.scans import Samples, Scans
+from brainlapse.evaluate.spaces import Spaces
 from brainlapse.evaluate.uncertainty import Draws, uncertainty_scores
 from brainlapse.evaluate.volumetry import Ruler
 
@@ -32,21 +32,22 @@ class Context:
     samples: Samples
     scans: Scans
     ruler: Ruler
-    space: RandomFeatures
+    spaces: Spaces
     change_threshold: float
 
 
 def score_requests(
-    samples: Samples, scans: Scans, who: dict[str, str], change_threshold: float, threads: int
+    samples: Samples, scans: Scans, spaces: Spaces, who: dict[str, str], change_threshold: float, threads: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of scores.tsv and, for every judged request, the features of sample and truth.
 
     The second frame has `split`, `subject`, `sample` and `truth`; the last two
-    hold arrays (d,). Only draw 0 enters it, and only requests with a target.
+    hold, by space, arrays (rows, d). Only draw 0 enters it, and only requests
+    with a target; a sample with voxels that are no numbers does not.
     """
     torch.set_num_threads(1)  # the threads below share the requests instead
     source, _, affine = scans.read(samples.requests["source_scan"].iloc[0])
-    context = Context(samples, scans, Ruler(source.shape, affine), RandomFeatures(), change_threshold)
+    context = Context(samples, scans, Ruler(source.shape, affine), spaces, change_threshold)
     rows, features, total = [], [], len(samples.requests)
     requests = [request for _, request in samples.requests.iterrows()]
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -82,7 +83,7 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
         scores += regional_scores(ruler.before, after, true_volumes, request["interval_years"])
         draws.append(scores)
         if draw == 0 and truth is not None and sound:
-            features = {"sample": context.space(sample), "truth": context.space(truth)}
+            features = {"sample": context.spaces.of_sample(sample), "truth": context.spaces.of_scan(truth)}
     values = np.mean([[value for _, _, value in scores] for scores in draws], axis=0)
     scores = [(r, m, float(v)) for (r, m, _), v in zip(draws[0], values, strict=True)]
     return scores + list(uncertainty_scores(together, draws, pair)), features
