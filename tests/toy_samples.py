@@ -1,7 +1,7 @@
 """Samples for the toy study, made from its true follow-ups, as the stage sample would have written them.
 
 Each model foretells a known part of the true change: `brainlapse` 60 % of it,
-`regression` 40 % and blurred, `paper` noise; `copy` and `zero` are the floors.
+`regression` 40 % and blurred, `paper` noise; `copy`, `rescan` and `zero` are the floors.
 """
 
 import os
@@ -15,8 +15,8 @@ from brainlapse import tables
 from brainlapse.volumes import BACKGROUND, brain_of, read_volume, write_volume
 from toy_study import COHORT, GRID
 
-MODELS = ("brainlapse", "regression", "paper", "copy", "zero")
-SWEEP_YEARS = (1, 2, 3, 5)
+MODELS = ("brainlapse", "regression", "paper", "copy", "rescan", "zero")
+SWEEP_YEARS = (0, 1, 2, 3, 5)
 
 
 def write_toy_samples(results: Path, models: tuple[str, ...] = MODELS, draws: int = 1) -> Path:
@@ -61,8 +61,8 @@ def _sample(model: str, request: dict, results: Path, rng: np.random.Generator) 
     if model == "zero":
         return np.full_like(source, BACKGROUND)
     change = ndimage.gaussian_filter(_change(request, results, source), 0.6 if model == "brainlapse" else 1)
-    sample = source + {"brainlapse": 0.6, "regression": 0.4, "paper": 0.0}[model] * change
-    sample += rng.normal(0, 0.5 if model == "paper" else 0.005, source.shape)
+    sample = source + {"brainlapse": 0.6, "regression": 0.4, "paper": 0.0, "rescan": 0.0}[model] * change
+    sample += rng.normal(0, {"paper": 0.5, "rescan": 0.02}.get(model, 0.005), source.shape)
     return np.where(brain_of(source), np.clip(sample, -1, 1), BACKGROUND)
 
 

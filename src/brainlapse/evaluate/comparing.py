@@ -10,6 +10,7 @@ from brainlapse import tables
 from brainlapse.evaluate.bootstrap import means_with_intervals
 from brainlapse.evaluate.calibration import calibrations
 from brainlapse.evaluate.dispersion import spread_error_ratios
+from brainlapse.evaluate.retest import retests
 from brainlapse.evaluate.sweep import sweep_scores
 
 FLOOR = "copy"
@@ -26,7 +27,11 @@ def comparisons(scores: pd.DataFrame, resamplings: int, seed: int) -> pd.DataFra
     judged, swept = apart(scores)
     both = pd.concat([judged, sweep_scores(swept)]).astype({"value": "float64"})
     rows = compared(paired(both), GROUP, resamplings, seed)
-    over_people = calibrations(judged, resamplings, seed) + spread_error_ratios(judged, resamplings, seed)
+    over_people = [
+        row
+        for rows_of in (calibrations, spread_error_ratios, retests)
+        for row in rows_of(judged, resamplings, seed)
+    ]
     found = pd.concat([rows, pd.DataFrame(over_people)]) if over_people else rows
     return found.reindex(columns=tables.COMPARISONS.names).reset_index(drop=True)
 
