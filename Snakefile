@@ -19,4 +19,5 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/7_report/index.html",
+        f"{RESULTS}/7_report/subjects/index.html",
         what_it_is_made_of,

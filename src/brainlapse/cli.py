@@ -27,7 +27,7 @@ STAGES = {
     "train": "train one model of config.yaml",
     "sample": "generate the follow-ups of one model for one cohort",
     "evaluate": "score the samples of one model, or compare all the scores",
-    "report": "one HTML page for the study",
+    "report": "one HTML page for the study, or one for each person",
 }
 
 BESIDE = {"why": "beside the stages: what a dry run of Snakemake would run, and because of which key"}
@@ -109,7 +109,7 @@ _OUT = {
     "train": "folder of the model",
     "sample": "folder of the model's samples of the cohort",
     "evaluate": "folder for the scores",
-    "report": "the HTML page",
+    "report": "the HTML page, or with --subjects the folder of theirs",
 }
 _ARGUMENTS: dict[str, dict[str, dict]] = {
     "fetch": {
@@ -182,6 +182,9 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--scans": _file("with --scores: scans.tsv of every cohort", many=True, required=False),
         "--threads": _COUNT,
     },
-    "report": {"--results": _file("the results folder")},
+    "report": {
+        "--results": _file("the results folder"),
+        "--subjects": {"action": "store_true", "help": "write a page for each person into --out instead"},
+    },
     "why": {},
 }

@@ -138,7 +138,12 @@ def seed_groups(config: dict) -> dict[str, list[str]]:
 
 def report_settings(config: dict) -> dict:
     """What the report depends on, beside the results: it shows the whole configuration."""
-    return {**config["report"], "config": config}
+    return {**config["report"], "config": config, "subjects": "subjects/index.html"}
+
+
+def subjects_settings(config: dict) -> dict:
+    """What the pages of people depend on, beside the results."""
+    return dict(config["report"])
 
 
 def weights_of(config: dict, model: str) -> str:

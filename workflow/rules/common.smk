@@ -229,6 +229,10 @@ def results_folder(wc, output):
     return os.path.dirname(folder_of_output(wc, output))
 
 
+def folder_above_pages(wc, output):
+    return os.path.dirname(results_folder(wc, output))
+
+
 def quarantined(cohort):
     """What a person should know about the cohort's scans that did not pass preprocessing."""
     path = Path(f"{RESULTS}/2_preprocess/{cohort}/quality.tsv")

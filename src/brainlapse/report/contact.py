@@ -19,7 +19,7 @@ def contact_sheet(study: Study) -> list[dict]:
     sheet = []
     for row in people.loc[chosen].itertuples():
         path = study.results / "2_preprocess" / row.cohort / row.picture
-        image = _small(path)
+        image = small(path)
         if image is None:
             study.missing.append(f"{path}: cannot be read")
         else:
@@ -27,7 +27,7 @@ def contact_sheet(study: Study) -> list[dict]:
     return sheet
 
 
-def _small(path) -> str | None:
+def small(path) -> str | None:
     """The picture no wider than WIDTH_PIXELS; None if it cannot be read."""
     try:
         with Image.open(path) as picture:

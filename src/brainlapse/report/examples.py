@@ -7,11 +7,13 @@ import pandas as pd
 
 from brainlapse import tables
 from brainlapse.report.study import FLOORS, Study
+from brainlapse.report.words import plural
 from brainlapse.volumes import read_volume
 
 RULE = (
-    "For each diagnosis at the source scan, the follow-up with the median gain in ssim_brain of {model} over "
-    "copying the source, and last the follow-up with the lowest gain of all. Draw 0 is shown."
+    "The follow-ups with the highest, the median and the lowest gain in ssim_brain of {model} over copying "
+    "the source. "
+    "Draw 0 is shown."
 )
 SHOWN_BESIDE = ("regression", "paper")
 MODELS_SHOWN = 3
@@ -40,7 +42,7 @@ def examples(study: Study, cohort: str, models: list[str]) -> list[Example]:
 
 
 def choose(study: Study, cohort: str, model: str) -> list[tuple[pd.Series, str, float]]:
-    """(row of requests.tsv, why it was chosen, gain) by RULE; none twice, ties by request id."""
+    """(row of requests.tsv, why it was chosen, gain) by RULE: best, median, worst; none twice, ties by id."""
     path = study.results / "5_sample" / model / cohort / "requests.tsv"
     if not path.exists():
         study.missing.append(f"5_sample/{model}/{cohort}/requests.tsv: nothing there, so no pictures")
@@ -48,20 +50,13 @@ def choose(study: Study, cohort: str, model: str) -> list[tuple[pd.Series, str, 
     requests = tables.read(path, tables.REQUESTS).set_index("request", drop=False)
     gains = _gains(study.judged(cohort), model)
     gains = gains[gains.index.isin(requests.index)].sort_values(kind="stable")
-    diagnosis = study.scans[study.scans["cohort"] == cohort].set_index("scan")["diagnosis"]
-    group = requests["source_scan"].map(diagnosis).reindex(gains.index).fillna("no diagnosis")
-    chosen = {
-        part.index[(len(part) - 1) // 2]: f"median gain of {plural_requests(len(part))}, {name}"
-        for name, part in gains.groupby(group)
-    }
-    if len(gains):
-        chosen.setdefault(gains.index[0], "lowest gain of all")
+    if gains.empty:
+        return []
+    of = plural(len(gains), "follow-up")
+    chosen = {gains.index[(len(gains) - 1) // 2]: f"median gain of {of}"}
+    chosen.setdefault(gains.index[-1], f"highest gain of {of}")
+    chosen.setdefault(gains.index[0], f"lowest gain of {of}")
     return [(requests.loc[request], why, gains[request]) for request, why in chosen.items()]
-
-
-def plural_requests(count: int) -> str:
-    """`1 follow-up`, `5 follow-ups`."""
-    return f"{count} follow-up" + ("" if count == 1 else "s")
 
 
 def _gains(scores: pd.DataFrame, model: str) -> pd.Series:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from brainlapse.report.study import FLOORS
+from brainlapse.report.caveats import PAPER_FID, PAPER_SSIM
+from brainlapse.report.study import FLOORS, Study
+from brainlapse.report.table import PageTable, Row, numbers_of
 from brainlapse.report.words import bounds, number, significant
 
 
@@ -29,46 +31,100 @@ IMAGE_CELLS = (
     Cell("change missed ↓", "brain", "change_error", 2),
     Cell("spread of draws", "brain", "draw_spread", 4, bounds=False),
 )
-VOLUME_CELLS = (
-    Cell("predicted change, %", "ventricles", "volume_change_percent", 1),
-    Cell("true change, %", "ventricles", "true_volume_change_percent", 1, bounds=False),
-    Cell("error of the rate, % a year ↓", "ventricles", "volume_rate_error_percent_per_year", 1),
-    Cell("slope, predicted on true (1)", "ventricles", "volume_change_slope", 2),
-    Cell("r over people ↑", "ventricles", "volume_change_pearson", 2),
-    Cell("sweep: share of people with a steady answer", "ventricles", "sweep_monotone", 2, bounds=False),
+MORE_CELLS = (
+    Cell("whole box, background emptied ↑", "volume", "ssim_volume_masked", 3),
+    Cell("MS-SSIM of the same ↑", "volume", "ms_ssim_volume_masked", 3),
+    Cell("PSNR in the brain ↑, dB", "brain", "psnr_brain", 1),
+    Cell("mean error in the brain ↓", "brain", "mae_brain", 4),
+    Cell("Dice of the changed region ↑", "brain", "change_dice", 2),
+    Cell("sign of the change right ↑", "changed", "change_sign_agreement", 2),
+)
+SWEEP_CELLS = (
+    Cell("ventricles, % a year asked for", "ventricles", "sweep_rate_percent_per_year", 1),
+    Cell("share of people with a steady answer ↑", "ventricles", "sweep_monotone", 2, bounds=False),
+    Cell("asked for no time: distance from the source, in rescans (≤ 1)", "brain", "sweep_identity", 2),
 )
 
 
-def score_table(comparisons: pd.DataFrame, models: list[str], cells: tuple[Cell, ...]) -> dict:
-    """`head` (texts) and `rows`: `model`, `kind` (primary, model, floor), `cells` (number, interval)."""
+def score_table(
+    comparisons: pd.DataFrame, models: list[str], cells: tuple[Cell, ...], caption: str, best: dict
+) -> PageTable:
+    """One row a model. `best` says, for a (region, metric), which model may be called so: it gets a mark."""
     found = comparisons.drop_duplicates(["model", "region", "metric"], keep="last")
     found = found.set_index(["model", "region", "metric"])
     rows = [
-        {
-            "model": model,
-            "kind": _kind(model, models),
-            "cells": [_text(found, model, cell) for cell in cells],
-        }
+        Row(model, [_text(found, model, cell, best) for cell in cells], _kind(model, models))
         for model in models
     ]
-    return {"head": [cell.heading for cell in cells], "rows": rows}
+    kept = comparisons[comparisons["metric"].isin({cell.metric for cell in cells})]
+    return PageTable(
+        caption,
+        [cell.heading for cell in cells],
+        rows,
+        "model",
+        numbers_of(kept),
+        "6_evaluate/comparisons.tsv",
+    )
 
 
-def distance_table(distributions: pd.DataFrame, models: list[str]) -> dict | None:
+def distance_table(distributions: pd.DataFrame, models: list[str]) -> PageTable | None:
     """One row a model, one column a distance, and a last row with the floors; None without rows."""
     if distributions.empty:
         return None
     metrics = list(distributions["metric"].unique())
     found = distributions.drop_duplicates(["model", "metric"], keep="last").set_index(["model", "metric"])
     rows = [
-        {"model": model, "kind": _kind(model, models), "cells": [_distance(found, model, m) for m in metrics]}
+        Row(model, [_distance(found, model, metric) for metric in metrics], _kind(model, models))
         for model in models
     ]
-    floors = [_floor(distributions[distributions["metric"] == metric].iloc[0]) for metric in metrics]
-    rows.append({"model": "real against real", "kind": "floor", "cells": floors})
-    heads = [f"{metric} ↓" for metric in metrics]
     first = distributions.iloc[0]
-    return {"head": heads, "rows": rows, "n": int(first["n"]), "d": int(first["d"])}
+    floors = [_floor(distributions[distributions["metric"] == metric].iloc[0]) for metric in metrics]
+    rows.append(Row("real against real", floors, "floor"))
+    sizes = ", ".join(f"{int(d):,}" for d in distributions["d"].drop_duplicates())
+    return PageTable(
+        f"Distance between the set of samples and the set of true follow-ups: n = {int(first['n'])} "
+        f"volumes in each, "
+        f"d = {sizes} features. The last row is the same distance between true follow-ups and "
+        f"{first['floor_of'] or 'other real scans'}. Spaces called random3d are those of an untrained "
+        f"network.",
+        [f"{metric.replace('_', ' ', 1)} {_better(metric)}" for metric in metrics], rows, "model",
+        numbers_of(distributions), "6_evaluate/distributions.tsv",
+    )  # fmt: skip
+
+
+def paper_table(study: Study, models: list[str]) -> PageTable:
+    """The seed paper's two numbers beside ours, which are of another protocol."""
+    rows = [
+        Row(
+            "the paper", [(f"{PAPER_SSIM}", "protocol not described"), (f"{PAPER_FID}", "features not named")]
+        )
+    ]
+    for cohort in study.cohorts:
+        ssim = study.comparisons[
+            (study.comparisons["cohort"] == cohort) & (study.comparisons["metric"] == "ssim_volume")
+        ].set_index("model")["value"]
+        fid = study.distributions[
+            (study.distributions["cohort"] == cohort)
+            & study.distributions["metric"].str.startswith("fid_", na=False)
+        ].set_index("model")["value"]
+        for model in ("zero", "copy", *models[:1], "paper"):
+            if model in ssim.index:
+                cells = [(number(ssim[model], 3), "whole box, 3D"), _fid(fid, model)]
+                rows.append(Row(f"{model}, {cohort}", cells, "floor" if model in FLOORS else "model"))
+    return PageTable(
+        "The seed paper (arXiv 2411.05860) and this study. Other people, another protocol: the numbers "
+        "cannot be "
+        "compared. What they show is how little an SSIM of a whole volume says.",
+        ["SSIM", "FID"], rows, "from",
+    )  # fmt: skip
+
+
+def _fid(fid: pd.Series, model: str) -> tuple[str, str]:
+    return (number(fid[model], 2), "inception2015, 3 planes") if model in fid.index else ("not computed", "")
+
+
+def _better(metric: str) -> str:
+    return "↑" if metric.startswith(("precision", "recall")) else "↓"
 
 
 def _kind(model: str, models: list[str]) -> str:
@@ -86,8 +142,8 @@ def _floor(row: pd.Series) -> tuple[str, str]:
     return significant(row["floor"]), "" if pd.isna(row["n_floor"]) else f"n = {row['n_floor']}"
 
 
-def _text(found: pd.DataFrame, model: str, cell: Cell) -> tuple[str, str]:
-    """The number and, in brackets, its interval."""
+def _text(found: pd.DataFrame, model: str, cell: Cell, best: dict) -> tuple[str, str]:
+    """The number, marked where it may be called the best, and in brackets its interval."""
     key = (model, cell.region, cell.metric)
     if key not in found.index:
         return "n/a", ""
@@ -99,4 +155,5 @@ def _text(found: pd.DataFrame, model: str, cell: Cell) -> tuple[str, str]:
         return number(value, cell.digits, sign=cell.shows == "gain")
 
     interval = bounds(row[cell.shows + "_low"], row[cell.shows + "_high"], written) if cell.bounds else ""
-    return written(row[cell.shows]), interval
+    mark = " ★" if best.get((cell.region, cell.metric)) == model else ""
+    return written(row[cell.shows]) + mark, interval

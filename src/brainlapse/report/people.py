@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from brainlapse.report.study import Study
+from brainlapse.report.words import plural
 from brainlapse.tables import SPLITS_ALLOWED
 
 ACCEPTED, PAIRS = "accepted by preprocessing", "pairs"  # steps of the funnel that the stage pairs writes
@@ -53,6 +54,27 @@ def splits(study: Study) -> dict | None:
     order += [name for name in counts if name not in order]
     rows = [[*group, *(int(n) for n in row), int(row.sum())] for group, row in counts[order].iterrows()]
     return {"head": ["cohort", "split", *order, "all"], "rows": rows}
+
+
+def leakage(study: Study) -> str:
+    """The check of promise 1, in a sentence: nobody is in two splits, no pair in another than its person."""
+    if study.splits.empty:
+        return ""
+    twice = study.splits.groupby(["cohort", "subject"])["split"].nunique()
+    found = sorted(subject for _, subject in twice.index[twice > 1])
+    strays = study.pairs.merge(study.splits, on=["cohort", "subject"], suffixes=("", "_of_person"))
+    wrong = int((strays["split"] != strays["split_of_person"]).sum())
+    if found or wrong:
+        return (
+            f"LEAKAGE: people in two splits: {', '.join(found) or 'none'}; pairs of another split than their "
+            f"person’s: {wrong}."
+        )
+    return (
+        f"Counted again here: each of {plural(len(twice), 'person')} is in one split, and so are their "
+        f"{plural(len(study.pairs), 'pair')}. That nobody is in two cohorts under two splits the stage "
+        f"pairs has "
+        "checked; it refuses a study in which somebody is."
+    )
 
 
 def _steps(study: Study, cohort: str) -> list[Step]:

@@ -27,6 +27,10 @@ class Study:
         self.scores = self._tables("6_evaluate/scores.tsv", tables.SCORES)
         self.comparisons = self._tables("6_evaluate/comparisons.tsv", tables.COMPARISONS)
         self.distributions = self._tables("6_evaluate/distributions.tsv", tables.DISTRIBUTIONS)
+        self.subgroups = self._tables("6_evaluate/subgroups.tsv", tables.SUBGROUPS)
+        self.contrasts = self._tables("6_evaluate/contrasts.tsv", tables.CONTRASTS)
+        self.external = self._tables("6_evaluate/cohorts.tsv", tables.COHORTS)
+        self.stability = self._tables("6_evaluate/stability.tsv", tables.STABILITY)
         self.journals = self._journals()
 
     @property
@@ -50,7 +54,7 @@ class Study:
         rows = rows[(rows["cohort"] == cohort) & (rows["metric"] == "ssim_brain")]
         gains = rows.sort_values("gain").groupby("model", sort=False)["gain"].last().fillna(0)
         ranked = gains.sort_values(ascending=False, kind="stable").index.tolist()
-        ranked.sort(key=lambda model: (model != primary, model in FLOORS, model == "zero"))
+        ranked.sort(key=lambda model: (model != primary, FLOORS.index(model) if model in FLOORS else -1))
         return ranked
 
     def _tables(self, pattern: str, table: tables.Table) -> pd.DataFrame:

@@ -6,9 +6,9 @@ from brainlapse.report.style import ACCENT, INK, new_figure
 
 
 def panels(models: list[str], height_in: float = 2.5, shared: bool = True):
-    columns = min(4, len(models))
+    columns = len(models) if len(models) <= 5 else 4
     lines = -(-len(models) // columns)
-    figure = new_figure(9.2 * max(columns, 2) / 4, height_in * lines)
+    figure = new_figure(9.2 * min(max(columns, 2) / 4, 1), height_in * lines)
     axes = figure.subplots(lines, columns, sharex=shared, sharey=shared, squeeze=False).ravel()
     for spare in axes[len(models) :]:
         spare.set_axis_off()
