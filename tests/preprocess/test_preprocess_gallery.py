@@ -4,8 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +14,8 @@ import pytest
 from brainlapse import tables
 from brainlapse.preprocess import gallery
 from brainlapse.preprocess.gallery import figure_columns, label, write_gallery
+from browser import browser, shown
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = [
     "</script><script>document.documentElement.id='ran'</script>",
     "<img src=x onerror=\"document.documentElement.id='ran'\">",
@@ -64,22 +62,13 @@ def written(rows: list[dict], out: Path) -> str:
 def seen(rows: list[dict], out: Path) -> str:
     """The page's HTML after its script ran."""
     written(rows, out)
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--window-size=1600,1200",
-        f"--user-data-dir={out / 'profile'}", "--dump-dom", (out / "quality.html").as_uri(),
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return shown(out / "quality.html")[0]
 
 
 def listed(page: str) -> list[str]:
     """The scans of the list, from the top."""
     body = page.split('<tbody id="rows">')[1].split("</tbody>")[0]
     return re.findall(r"<strong>[^<]*</strong><span>([^<]*)</span>", body)
-
-
-browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
 
 def test_the_page_holds_the_table(tmp_path):

@@ -41,13 +41,19 @@ def study(tmp_path):
     return Study(tmp_path)
 
 
-def test_the_median_of_each_diagnosis_and_the_worst_of_all(study):
+def test_the_median_the_best_and_the_worst(study):
     chosen = [(row["request"], why) for row, why, _ in choose(study, "c", "ours")]
     assert chosen == [
-        ("d", "median gain of 2 follow-ups, AD"),
-        ("c", "median gain of 3 follow-ups, CN"),
+        ("c", "median gain of 5 follow-ups"),
+        ("b", "highest gain of 5 follow-ups"),
+        ("d", "lowest gain of 5 follow-ups"),
     ]
 
 
+def test_none_is_shown_twice(study):
+    study.scores = study.scores[study.scores["request"] == "a"]
+    assert [row["request"] for row, _, _ in choose(study, "c", "ours")] == ["a"]
+
+
 def test_the_gain_is_that_over_copying(study):
-    assert [gain for _, _, gain in choose(study, "c", "ours")] == pytest.approx([-0.02, 0.03])
+    assert [gain for _, _, gain in choose(study, "c", "ours")] == pytest.approx([0.03, 0.05, -0.02])

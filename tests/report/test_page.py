@@ -4,13 +4,14 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from brainlapse import tables
+from brainlapse import report, tables
 from brainlapse.cli import main
 from toy_samples import MODELS, write_toy_samples
 from toy_scores import score_all
@@ -58,11 +59,11 @@ def _page(results, title=NASTY, primary="brainlapse"):
 class _Resources(HTMLParser):
     """Collects what a browser would load, and checks that every element is closed."""
 
-    VOID = frozenset({"meta", "img", "link", "br", "hr"})
+    VOID = frozenset({"meta", "img", "link", "br", "hr", "input"})
 
     def __init__(self, html):
         super().__init__()
-        self.loaded, self.pictures, self.open = [], [], []
+        self.loaded, self.pictures, self.open, self.scripts = [], [], [], []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
@@ -71,23 +72,31 @@ class _Resources(HTMLParser):
         self.loaded += [named["href"]] if tag == "link" else []
         self.pictures += [named] if tag == "img" else []
         self.open += [] if tag in self.VOID else [tag]
-        assert tag not in ("script", "iframe", "object", "embed")
+        self.scripts += [""] if tag == "script" else []
+        assert tag not in ("iframe", "object", "embed")
         assert not any(key.startswith("on") for key in named)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
 
-def test_the_page_loads_nothing_and_runs_nothing(html):
+
+def test_the_page_loads_nothing_and_runs_the_viewer_alone(html):
     resources = _Resources(html)
     assert resources.open == []
     assert resources.loaded and all(source.startswith("data:image/") for source in resources.loaded)
+    viewer = Path(report.__file__).with_name("viewer.js").read_text(encoding="utf-8")
+    assert [script.strip() for script in resources.scripts] == [viewer.strip()]
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|fetch\(|XMLHttp", viewer)
     assert not re.search(r"https?://|url\(|@import", html)
     assert len(html) < 5e6
 
 
 def test_every_picture_says_in_words_what_it_shows(html):
-    pictures = _Resources(html).pictures
+    pictures = [picture for picture in _Resources(html).pictures if "hidden" not in picture]
     assert len(pictures) >= 8
     assert all(len(picture["alt"]) > 15 for picture in pictures)
 
@@ -99,14 +108,15 @@ def test_every_model_and_both_floors_have_their_row(html):
 
 
 def test_text_from_outside_is_escaped(html):
-    assert "<script" not in html and "<i>no T1" not in html and "<b>bold" not in html
+    assert html.count("<script") == 1 and "<i>no T1" not in html and "<b>bold" not in html
     assert "&lt;script&gt;" in html and "&lt;i&gt;no T1&lt;/i&gt;" in html and "Söhne" in html
 
 
 def test_the_numbers_are_those_of_the_comparisons(html, results):
     rows = tables.read(results / "6_evaluate" / "comparisons.tsv", tables.COMPARISONS)
     row = rows[(rows["model"] == "brainlapse") & (rows["metric"] == "ssim_brain")].iloc[0]
-    assert f"{row['value']:.3f}<small>[{row['value_low']:.3f}, {row['value_high']:.3f}]</small>" in html
+    interval = rf"\[{row['value_low']:.3f}, {row['value_high']:.3f}\]"
+    assert re.search(rf"{row['value']:.3f}( ★)?<small>{interval}</small>", html)
     assert f"+{row['gain']:.4f}" in html
     assert "it is better than copying the source" in html
 
