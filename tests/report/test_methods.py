@@ -9,15 +9,12 @@ from brainlapse import config as study_config
 from brainlapse.report.methods import methods
 from brainlapse.report.model_card import model_card
 from brainlapse.report.study import Study
-from toy_samples import write_toy_samples
-from toy_scores import score_all
-from toy_study import COHORT, write_toy_study
+from toy_study import COHORT
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    results = write_toy_study(tmp_path_factory.mktemp("results"), subjects=8)
-    return Study(score_all(write_toy_samples(results)))
+def study(scored):
+    return Study(scored)
 
 
 @pytest.fixture

@@ -1,51 +1,62 @@
 """Volumes to look through in the page: slices of all three planes, linked, without anything to load.
 
-Each volume is a mosaic of its axial slices, cropped to the brain, in 8 bits. viewer.js cuts
-the planes out of it. Where scripts do not run the page's pictures stay.
+Each volume is a mosaic of its axial slices, cropped to the brain, a byte a
+voxel. viewer.js cuts the planes out of it. It is our own since nilearn's
+brainsprite.js shows one volume with one overlay and needs jQuery; five
+linked ones would take more lines than these. Where scripts do not run the
+page's pictures stay.
 """
 
-import io
+import math
 
 import numpy as np
-from PIL import Image
 
 from brainlapse.report.examples import Example
 from brainlapse.report.pictures import box_of, largest, smoothed_change
-from brainlapse.report.style import data_uri
+from brainlapse.report.pixels import change_levels, change_picture, colour_bar, grey_levels, grey_picture
 
 
 def viewer(example: Example, limit: float, name: str) -> dict | None:
-    """What viewer.js needs: mosaics, their shape (right, front, top), where to begin; None without samples.
+    """What viewer.html.j2 and viewer.js need; None without samples.
 
-    Change maps hold 0 at 128 and reach -limit and limit at 1 and 255.
+    `panels` are a mosaic each, `shape` is theirs (right, front, top), `begin`
+    the voxel that truly changed most. Change maps end at -limit and limit.
     """
     if not example.samples:
         return None
     model, sample = next(iter(example.samples.items()))
-    volumes = {"source": example.source, "true follow-up": example.truth, model: sample}
-    changes = {"true change": example.truth, "predicted change": sample}
     box = box_of(example.brain)
-    smooth = {title: smoothed_change(volume, example) for title, volume in changes.items()}
-    begin = [int(at - part.start) for at, part in zip(largest(smooth["true change"]), box, strict=True)]
-    panels = [_panel(title, _grey(volume[box]), "grey") for title, volume in volumes.items()]
-    panels += [_panel(title, _signed(change[box], limit), "change") for title, change in smooth.items()]
-    shape = [part.stop - part.start for part in box]
-    return {"name": name, "shape": shape, "begin": begin, "panels": panels, "limit": f"{limit:.2f}"}
+    shape = tuple(part.stop - part.start for part in box)
+    true, predicted = (smoothed_change(volume, example) for volume in (example.truth, sample))
+    scans = {"source": example.source, "true follow-up": example.truth, model: sample}
+    changes = {"true change": true, "predicted change": predicted}
+    panels = [
+        {"title": title, "kind": "grey", "image": grey_picture(mosaic(grey_levels(volume[box])))}
+        for title, volume in scans.items()
+    ]
+    panels += [
+        {"title": title, "kind": "change", "image": change_picture(mosaic(change_levels(change[box], limit)))}
+        for title, change in changes.items()
+    ]
+    begin = [int(at - part.start) for at, part in zip(largest(true), box, strict=True)]
+    return {
+        "name": name, "shape": list(shape), "columns": columns_of(shape[2]), "begin": begin,
+        "panels": panels, "bar": colour_bar(), "limit": f"{limit:.2f}",
+    }  # fmt: skip
 
 
-def _grey(volume: np.ndarray) -> np.ndarray:
-    return np.rint(127.5 * (np.clip(volume, -1, 1) + 1)).astype(np.uint8)
+def columns_of(slices: int) -> int:
+    """Slices beside each other in a mosaic that is about square: browsers bound a picture's sides."""
+    return math.ceil(math.sqrt(slices))
 
 
-def _signed(change: np.ndarray, limit: float) -> np.ndarray:
-    part = np.clip(np.nan_to_num(change) / limit, -1, 1)
-    return np.rint(128 + 127 * part).astype(np.uint8)
+def mosaic(levels: np.ndarray) -> np.ndarray:
+    """The axial slices of (X, Y, Z) bytes from the bottom to the top, row by row.
 
-
-def _panel(title: str, voxels: np.ndarray, kind: str) -> dict:
-    """The axial slices under each other, each with its front on top, as PNG."""
-    right, front, top = voxels.shape
-    mosaic = voxels.transpose(2, 1, 0).reshape(top * front, right)
-    stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(mosaic)).save(stream, "PNG", optimize=True)
-    return {"title": title, "kind": kind, "image": data_uri(stream.getvalue(), "image/png")}
+    In each of them the front is on top and the right on the right.
+    """
+    right, front, top = levels.shape
+    columns = columns_of(top)
+    whole = np.pad(levels, ((0, 0), (0, 0), (0, -top % columns)))
+    tiles = whole[:, ::-1].transpose(2, 1, 0).reshape(-1, columns, front, right)
+    return tiles.swapaxes(1, 2).reshape(-1, columns * right)
