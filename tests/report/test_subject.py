@@ -1,26 +1,32 @@
 """Each person has a page with what was foretold, and a warning where nobody like them was trained on."""
 
+import base64
+import io
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from brainlapse import tables
 from brainlapse.cli import main
-from brainlapse.report.outside import Trained
+from brainlapse.report.outside import MEASURED, Trained, with_intensities
+from brainlapse.report.pictures import change_between, slice_of
+from brainlapse.report.pixels import change_levels
 from brainlapse.report.study import Study
-from toy_samples import write_toy_samples
-from toy_scores import score_all
-from toy_study import COHORT, write_toy_study
+from brainlapse.report.subject_pictures import CHANGE_LIMIT, Slices
+from toy_study import COHORT
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    results = write_toy_study(tmp_path_factory.mktemp("results"), subjects=8)
-    return score_all(write_toy_samples(results))
+@pytest.fixture
+def results(scored):
+    return scored
 
 
-def pages(results, title="t"):
+def pages(results, title="t", **more):
     folder = results / "7_report" / "subjects"
-    settings = f'{{"title": "{title}"}}'
+    settings = json.dumps({"title": title, **more})
     assert main([
         "report", "--subjects", "--results", str(results), "--settings", settings, "--out", str(folder),
     ]) == 0  # fmt: skip
@@ -63,6 +69,51 @@ def test_without_samples_the_list_says_so(tmp_path):
     assert "Nobody’s follow-up was predicted" in html
 
 
+def test_no_more_pages_than_asked_are_written(results):
+    folder = pages(results, subject_pages=1)
+    assert len(list((folder / COHORT).glob("*.html"))) == 1
+    assert "The first 1 of 2 people" in (folder / "index.html").read_text(encoding="utf-8")
+    folder = pages(results, subject_pages=0)
+    assert not list(folder.glob("*/*.html"))
+    assert "asks for none" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_without_the_primary_model_the_best_one_that_was_trained_is_shown(results):
+    folder = pages(results, primary="nobody")
+    assert "what brainlapse predicts" in next((folder / COHORT).glob("*.html")).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("plane", [0, 1])
+def test_a_slice_of_change_is_the_same_as_that_of_the_whole_volume(plane):
+    rng = np.random.default_rng(0)
+    brain = np.zeros((20, 24, 18), bool)
+    brain[2:17, 1:20, 3:16] = True
+    source, volume = (np.where(brain, rng.uniform(-0.9, 0.9, brain.shape), -1) for _ in range(2))
+    slices = Slices(source, brain)
+    shown = slices.column("after 1 year", volume)["planes"][plane]
+    whole = change_between(volume, source, brain)
+    wanted = change_levels(slice_of(whole, shown["plane"], slices.centre, slices.box)[::-1], CHANGE_LIMIT)
+    picture = Image.open(io.BytesIO(base64.b64decode(shown["change"].partition(",")[2])))
+    assert (np.asarray(picture) == wanted).all()
+
+
+def test_brightness_and_contrast_are_those_of_the_brain(results):
+    study = Study(results)
+    measured = with_intensities(study, study.quality)
+    volumes = np.load(results / "2_preprocess" / COHORT / "volumes.npy")
+    for _, row in measured.iterrows():
+        packed = volumes[int(row["packed_row"])]
+        low, median, high = np.percentile(packed[packed > 0] / 255, [25, 50, 75])
+        assert row["brightness"] == pytest.approx(median, abs=1 / 255)
+        assert row["contrast"] == pytest.approx(high - low, abs=2 / 255)
+
+
+def test_without_a_packed_store_nothing_is_said_of_the_brightness(results):
+    study = Study(results)
+    elsewhere = study.quality.assign(cohort="other")
+    assert with_intensities(study, elsewhere)[["brightness", "contrast"]].isna().all(axis=None)
+
+
 @pytest.fixture
 def trained(results):
     return Trained(Study(results))
@@ -73,11 +124,13 @@ def scan(**other) -> pd.Series:
     return pd.Series(usual | other)
 
 
-QUALITY = pd.Series({"brain_volume_ml": 1200.0, "template_correlation": 0.9})
+QUALITY = pd.Series(
+    dict.fromkeys(MEASURED, np.nan) | {"brain_volume_ml": 1200.0, "template_correlation": 0.9}
+)
 
 
 def test_who_is_like_the_trained_gets_no_warning(trained):
-    assert trained.warnings(scan(), QUALITY, [1, 2, 3]) == []
+    assert trained.warnings(scan(), QUALITY, [2, 3]) == []
 
 
 @pytest.mark.parametrize(("other", "said"), [
@@ -85,13 +138,30 @@ def test_who_is_like_the_trained_gets_no_warning(trained):
     ({"sex": "O"}, "had the sex O"), ({"field_strength_t": 7.0}, "field strength 7"),
 ])  # fmt: skip
 def test_who_is_unlike_them_is_told_so(trained, other, said):
-    (warning,) = trained.warnings(scan(**other), QUALITY, [1])
+    (warning,) = trained.warnings(scan(**other), QUALITY, [2])
     assert said in warning
 
 
-def test_longer_times_and_other_brains_than_in_training_are_told(trained):
-    quality = QUALITY.copy()
-    quality["brain_volume_ml"] = 700.0
-    asked, brain = trained.warnings(scan(), quality, [1, 5])
-    assert "Asked for 5 years; the longest interval in training was 3.0" in asked
-    assert "brain volume is 700 mL" in brain
+@pytest.mark.parametrize(("years", "said"), [
+    ([2, 5], "Asked for 5 years; intervals in training were from 1.1 to 3.0 years."),
+    ([0.1, 2, 10], "Asked for 0.1 and 10 years; intervals in training were from 1.1 to 3.0 years."),
+])  # fmt: skip
+def test_times_that_nobody_in_training_was_followed_for_are_told(trained, years, said):
+    assert said in trained.warnings(scan(), QUALITY, years)
+
+
+@pytest.mark.parametrize(("column", "value", "warned"), [
+    ("brain_volume_ml", 700.0, True), ("brain_volume_ml", 1900.0, True), ("brightness", 0.1, True),
+    ("contrast", 0.9, True), ("template_correlation", 0.5, True), ("template_correlation", 0.99, False),
+    ("cut_cm2", 50.0, False),  # was not measured in training
+])  # fmt: skip
+def test_a_scan_unlike_those_of_training_is_told_so(trained, column, value, warned):
+    measured = QUALITY.copy()
+    measured[column] = value
+    found = trained.warnings(scan(), measured, [2])
+    assert len(found) == warned and all("1 % of the training scans" in one for one in found)
+
+
+def test_nothing_is_compared_where_nothing_was_trained(tmp_path):
+    (found,) = Trained(Study(tmp_path)).warnings(scan(), QUALITY, [1])
+    assert "not known" in found

@@ -1,151 +1,176 @@
 """A page for each person whose follow-ups were predicted, and a list of them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
 from brainlapse import tables
 from brainlapse.report.contact import small
-from brainlapse.report.figures import course, prediction
-from brainlapse.report.outside import Trained
+from brainlapse.report.figures import course
+from brainlapse.report.outside import Trained, with_intensities
 from brainlapse.report.page import PRIMARY, environment
-from brainlapse.report.rates import REGIONS
-from brainlapse.report.study import Study
-from brainlapse.report.table import PageTable, Row, numbers_of
+from brainlapse.report.pixels import colour_bar
+from brainlapse.report.study import FLOORS, Study
+from brainlapse.report.subject_pictures import CHANGE_LIMIT, Slices
+from brainlapse.report.subject_volumes import (
+    TRUE,
+    predicted_volumes,
+    usual_errors,
+    volume_table,
+    years_of,
+)
 from brainlapse.report.words import number
 from brainlapse.volumes import read_volume
 from brainlapse.writing import whole_folder, write_text
-
-CHANGE_LIMIT = 0.1  # of the intensity range: where the scale of all these pages ends
-_TRUE, _FORETOLD = "true_volume_change_percent", "volume_change_percent"
-_ERROR = "volume_rate_error_percent_per_year"
 
 
 def write_subjects(study: Study, settings: dict, folder: Path) -> int:
     """Write `folder` anew, a page a person and index.html; return how many people it has.
 
-    One person's volumes are in memory at a time.
+    `settings`: `title`, and perhaps `primary` and `subject_pages`, the most
+    pages to write. One person's volumes are in memory at a time.
     """
-    model, written = settings.get("primary", PRIMARY), []
-    trained = Trained(study)
-    template = environment().get_template("subject.html.j2")
+    trained, people = Trained(study), list(_people(study, settings.get("primary", PRIMARY)))
+    template, bar = environment().get_template("subject.html.j2"), colour_bar()
+    written = []
     with whole_folder(folder) as beside:
-        for cohort, subject, about in _people(study, model, trained):
-            path = f"{cohort}/{subject}.html"
-            write_text(beside / path, template.render(title=settings["title"], **about))
-            written.append(
-                {"path": path, "cohort": cohort, "subject": subject, "warnings": len(about["warnings"])}
-            )
+        for person in islice(people, settings.get("subject_pages")):
+            about = _about(study, trained, person)
+            html = template.render(title=settings["title"], bar=bar, limit=CHANGE_LIMIT, **about)
+            write_text(beside / person.path, html)
+            written.append({"person": person, "warnings": len(about["warnings"])})
         listed = environment().get_template("subjects.html.j2")
-        write_text(beside / "index.html", listed.render(title=settings["title"], people=written, model=model))
+        models = sorted({person.model for person in people})
+        html = listed.render(title=settings["title"], people=written, found=len(people), models=models)
+        write_text(beside / "index.html", html)
     return len(written)
 
 
-def _people(study: Study, model: str, trained: Trained) -> Iterator[tuple[str, str, dict]]:
+@dataclass(frozen=True)
+class Person:
+    """Whom a page is about: their requests of one model, and the model's scores of the whole cohort."""
+
+    cohort: str
+    subject: str
+    model: str
+    requests: pd.DataFrame
+    images: pd.Series  # of each request's first draw, below the model's samples of the cohort
+    scores: pd.DataFrame
+
+    @property
+    def path(self) -> str:
+        return f"{self.cohort}/{self.subject}.html"
+
+    @property
+    def swept(self) -> pd.DataFrame:
+        """What was asked without a true follow-up, all of it from one scan."""
+        return self.requests[self.requests["target_scan"].isna()].sort_values("interval_years")
+
+    @property
+    def scan(self) -> str:
+        """The scan that the page starts from: that of the sweep."""
+        return self.swept["source_scan"].iloc[0]
+
+    @property
+    def followed(self) -> pd.DataFrame:
+        """The requests from the same scan whose follow-up came true."""
+        from_it = self.requests["source_scan"] == self.scan
+        return self.requests[from_it & self.requests["target_scan"].notna()].sort_values("interval_years")
+
+
+def _people(study: Study, primary: str) -> Iterator[Person]:
+    """Everybody of whom the sweep was asked, by cohort and id."""
     for cohort in study.cohorts:
-        path = study.results / "5_sample" / model / cohort / "requests.tsv"
-        if not path.exists():
+        model = next((name for name in study.models(cohort, primary) if name not in FLOORS), primary)
+        folder = study.results / "5_sample" / model / cohort
+        if not (folder / "samples.tsv").exists():
             continue
-        requests = tables.read(path, tables.REQUESTS)
-        samples = tables.read(path.parent / "samples.tsv", tables.SAMPLES)
+        requests = tables.read(folder / "requests.tsv", tables.REQUESTS)
+        samples = tables.read(folder / "samples.tsv", tables.SAMPLES)
         images = samples[samples["draw"] == 0].set_index("request")["image"]
         scores = study.scores[(study.scores["cohort"] == cohort) & (study.scores["model"] == model)]
-        errors = _errors(scores)
         for subject, asked in requests.groupby("subject", sort=True):
-            swept = asked[asked["target_scan"].isna()]
-            if len(swept):
-                yield (
-                    cohort,
-                    str(subject),
-                    _about(study, trained, asked, swept, path.parent, images, scores, errors, model),
-                )
+            if asked["target_scan"].isna().any():
+                yield Person(cohort, str(subject), model, asked, images, scores)
 
 
-def _about(
-    study: Study,
-    trained: Trained,
-    asked: pd.DataFrame,
-    swept: pd.DataFrame,
-    folder: Path,
-    images: pd.Series,
-    scores: pd.DataFrame,
-    errors: dict[str, float],
-    model: str,
-) -> dict:
-    """All that the page of one person shows, which starts from the scan that the sweep starts from."""
-    cohort, subject, scan = (swept.iloc[0][key] for key in ("cohort", "subject", "source_scan"))
-    place = study.results / "2_preprocess" / cohort
-    quality = study.quality[study.quality["cohort"] == cohort].set_index("scan")
-    source, _ = read_volume(place / quality.at[scan, "image"])
-    mask, _ = read_volume(place / quality.at[scan, "mask"])
-    true = asked[(asked["source_scan"] == scan) & asked["target_scan"].notna()].sort_values("interval_years")
-    wanted = swept[swept["interval_years"] > 0].sort_values("interval_years")
-    volumes = {
-        _years(row.interval_years): read_volume(folder / images[row.request])[0]
-        for row in wanted.itertuples()
-    }
-    volumes |= {
-        f"true, {row.interval_years:.1f}": read_volume(place / quality.at[row.target_scan, "image"])[0]
-        for row in true.itertuples()
-    }
-    facts = study.scans[(study.scans["cohort"] == cohort) & (study.scans["scan"] == scan)]
-    own = scores[scores["subject"] == subject]
-    foretold = own[own["request"].isin(wanted["request"]) & (own["metric"] == _FORETOLD)]
-    came = own[own["request"].isin(true["request"]) & (own["metric"] == _TRUE)]
-    picture = quality.at[scan, "picture"]
+def _about(study: Study, trained: Trained, person: Person) -> dict:
+    """All that the page of one person shows."""
+    folder = study.results / "2_preprocess" / person.cohort
+    quality = study.quality[study.quality["cohort"] == person.cohort].set_index("scan")
+    measured = with_intensities(study, quality.loc[[person.scan]]).loc[person.scan]
+    scans = study.scans[(study.scans["cohort"] == person.cohort) & (study.scans["scan"] == person.scan)]
+    swept = person.swept[person.swept["interval_years"] > 0]
+    own = person.scores[person.scores["subject"] == person.subject]
+    predicted = predicted_volumes(own, swept["request"])
+    errors, others = usual_errors(person.scores, person.subject)
+    picture = measured["picture"]
     return {
-        "cohort": cohort, "subject": subject, "scan": scan, "model": model,
-        "facts": _facts(facts.iloc[0] if len(facts) else None, quality.loc[scan]),
-        "warnings": trained.warnings(facts.iloc[0], quality.loc[scan], list(wanted["interval_years"]))
-        if len(facts) else ["The scan is not in scans.tsv."],
-        "picture": prediction.draw(source, mask > 0, volumes, CHANGE_LIMIT),
-        "course": course.draw(foretold, came, errors),
-        "volumes": _volumes(foretold, errors),
-        "quality": small(place / picture) if pd.notna(picture) else None,
-    }  # fmt: skip
+        "person": person,
+        "facts": _facts(scans, measured),
+        "warnings": trained.warnings(scans.iloc[0], measured, list(swept["interval_years"]))
+        if len(scans)
+        else [f"Scan {person.scan} is not in scans.tsv, so what is known of it cannot be compared."],
+        **_columns(study, person, swept, quality, folder),
+        "courses": _courses(predicted, own, person, errors),
+        "volumes": volume_table(predicted, errors, others, person.model),
+        "quality": small(folder / picture) if pd.notna(picture) else None,
+    }
 
 
-def _errors(scores: pd.DataFrame) -> dict[str, float]:
-    """By region the model's mean error of the rate over all people who were followed up, percent a year."""
-    found = scores[scores["metric"] == _ERROR].groupby(["region", "subject"])["value"].mean()
-    means = found.groupby("region").mean()
-    return {region: float(means[region]) for region in REGIONS if region in means.index}
+def _columns(study: Study, person: Person, swept: pd.DataFrame, quality: pd.DataFrame, folder: Path) -> dict:
+    """`predicted` and `came`: columns of slices, of what was predicted and of the scans that came."""
+    samples = study.results / "5_sample" / person.model / person.cohort
+    source, _ = read_volume(folder / quality.at[person.scan, "image"])
+    mask, _ = read_volume(folder / quality.at[person.scan, "mask"])
+    slices = Slices(source, mask > 0)
+    predicted = [
+        slices.column(
+            f"after {years_of(row.interval_years)}", read_volume(samples / person.images[row.request])[0]
+        )
+        for row in swept.itertuples()
+    ]
+    came = [
+        slices.column(
+            f"after {number(row.interval_years, 1)} years",
+            read_volume(folder / quality.at[row.target_scan, "image"])[0],
+        )
+        for row in person.followed.itertuples()
+    ]
+    return {"predicted": [slices.column("source"), *predicted], "came": came}
 
 
-def _volumes(foretold: pd.DataFrame, errors: dict[str, float]) -> PageTable | None:
-    """One row a number of years: each region's change with the usual error at that distance."""
-    rows = []
-    for years, part in foretold.groupby("interval_years"):
-        by_region = part.set_index("region")["value"]
-        rows.append(Row(_years(years), [
-            (number(by_region.get(region), 1, sign=True), f"± {number(error * years, 1)}")
-            for region, error in errors.items()
-        ]))  # fmt: skip
-    if not rows:
-        return None
-    return PageTable(
-        "Foretold change of volume since the source, %. ± is the mean error of the rate over all people of "
-        "the cohort who "
-        "were followed up, times the years: how far such a prediction is usually off, not what is known of "
-        "this person.",
-        list(errors), rows, "after", numbers_of(foretold), "6_evaluate/scores.tsv",
-    )  # fmt: skip
+def _courses(predicted: pd.DataFrame, own: pd.DataFrame, person: Person, errors: dict) -> list[dict]:
+    """A figure a region."""
+    came = own[own["request"].isin(person.followed["request"]) & (own["metric"] == TRUE)]
+    return [
+        {
+            "region": region,
+            "image": course.draw(
+                part, came[came["region"] == region], errors[region].after if region in errors else None
+            ),
+        }
+        for region, part in predicted.groupby("region", sort=False)
+    ]
 
 
-def _facts(scan: pd.Series | None, quality: pd.Series) -> list[tuple[str, str]]:
+def _facts(scans: pd.DataFrame, measured: pd.Series) -> list[tuple[str, str]]:
+    """What is known of the scan, each as a word and its value."""
     told = {
         "age": "age_years", "sex": "sex", "diagnosis": "diagnosis",
         "field strength, T": "field_strength_t", "acquired": "acquired",
     }  # fmt: skip
-    found = []
-    for word, column in told.items():
-        value = None if scan is None else scan[column]
-        if value is not None and pd.notna(value):
-            found.append((word, number(value, 1) if isinstance(value, float) else str(value)))
-    found.append(("brain volume, mL", number(quality["brain_volume_ml"], 0)))
-    return found
-
-
-def _years(years: float) -> str:
-    return f"{years:g} year{'' if years == 1 else 's'}"
+    known = [(word, scans.iloc[0][column]) for word, column in told.items()] if len(scans) else []
+    found = [
+        (word, number(value, 1) if isinstance(value, float) else str(value))
+        for word, value in known
+        if pd.notna(value)
+    ]
+    return [
+        *found,
+        ("brain volume, mL", number(measured["brain_volume_ml"], 0)),
+        ("agreement with the template", number(measured["template_correlation"], 3)),
+    ]

@@ -1,33 +1,32 @@
-"""The course of one person's volumes: foretold, with the usual error, and as it came."""
+"""The course of one region of one person: predicted, with the usual error, and as it came."""
 
+from collections.abc import Callable
+
+import numpy as np
 import pandas as pd
 
-from brainlapse.report.figures.panels import panels
-from brainlapse.report.style import ACCENT, INK, MUTED, as_svg
+from brainlapse.report.style import ACCENT, INK, MUTED, as_svg, new_figure
 
 
-def draw(foretold: pd.DataFrame, true: pd.DataFrame, errors: dict[str, float]) -> str | None:
-    """A panel a region: change in percent against years.
+def draw(predicted: pd.DataFrame, true: pd.DataFrame, error_after: Callable[[float], float] | None) -> str:
+    """Change in percent against years: a line, a band of `error_after` percent, bars of the draws, crosses.
 
-    `foretold` and `true` have `region`, `interval_years` and `value` (percent);
-    `errors` is by region the mean error of the rate, percent a year.
+    `predicted` and `true` have `interval_years` and `value` (percent), the
+    first one also `half_width` of the interval of its draws, or NaN.
     """
-    regions = [region for region in errors if region in set(foretold["region"])]
-    if not regions:
-        return None
-    figure, axes_of_each = panels(regions, height_in=2.4, shared=False)
-    for axes, region in zip(axes_of_each, regions, strict=True):
-        line = foretold[foretold["region"] == region].sort_values("interval_years")
-        years = [0.0, *line.loc[line["interval_years"] > 0, "interval_years"]]
-        change = [0.0, *line.loc[line["interval_years"] > 0, "value"]]
-        off = [errors[region] * year for year in years]
-        low, high = ([c + sign * o for c, o in zip(change, off, strict=True)] for sign in (-1, 1))
-        axes.fill_between(years, low, high, color=ACCENT, alpha=0.15, linewidth=0)
-        axes.plot(years, change, "o-", color=ACCENT, markersize=3.5)
-        dots = true[true["region"] == region]
-        axes.scatter(dots["interval_years"], dots["value"], marker="x", color=INK, s=28, zorder=3)
-        axes.axhline(0, color=MUTED, linewidth=0.6)
-        axes.set_title(region, loc="left")
-    figure.supxlabel("years after the source scan", fontsize=9)
-    figure.supylabel("change of volume, %", fontsize=9)
+    figure = new_figure(2.3, 1.8)
+    axes = figure.subplots()
+    years = np.array([0.0, *predicted["interval_years"]])
+    change = np.array([0.0, *predicted["value"]])
+    if error_after is not None:
+        fine = np.linspace(0, years.max(), 60)
+        off = np.array([error_after(year) for year in fine])
+        middle = np.interp(fine, years, change)
+        axes.fill_between(fine, middle - off, middle + off, color=ACCENT, alpha=0.15, linewidth=0)
+    axes.axhline(0, color=MUTED, linewidth=0.6)
+    axes.plot(years, change, "o-", color=ACCENT, markersize=3.5)
+    axes.errorbar(years[1:], change[1:], predicted["half_width"], fmt="none", color=ACCENT, capsize=2.5)
+    axes.scatter(true["interval_years"], true["value"], marker="x", color=INK, s=28, zorder=3)
+    axes.set_xlabel("years", fontsize=8)
+    axes.set_ylabel("%", fontsize=8, rotation=0, labelpad=8)
     return as_svg(figure)
