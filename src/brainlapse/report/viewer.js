@@ -63,20 +63,22 @@
       canvas.addEventListener("pointermove", (event) => { if (event.buttons) point(event); });
     }
 
+    for (const panel of panels) {
+      panel.pixels = pixelsOf(panel.querySelector("img"));
+      panel.canvases = [...panel.querySelectorAll("canvas")];
+      panel.canvases.forEach(listen);
+    }
     sliders.forEach((slider, axis) => slider.addEventListener("input", () => { at[axis] = Number(slider.value); draw(); }));
-    Promise.all(panels.map((panel) => panel.querySelector("img").decode())).then(() => {
-      for (const panel of panels) {
-        panel.pixels = pixelsOf(panel.querySelector("img"));
-        panel.canvases = [...panel.querySelectorAll("canvas")];
-        panel.canvases.forEach(listen);
-      }
-      viewer.hidden = false;
-      draw();
-    });
+    viewer.hidden = false;
+    draw();
   }
 
-  // Volumes are unpacked when somebody opens their viewer, not before.
-  document.querySelectorAll(".look").forEach((look) => {
-    look.addEventListener("toggle", () => start(look.querySelector(".viewer")), { once: true });
-  });
+  // Volumes are unpacked when somebody opens their viewer, not before; by then the page's pictures are loaded.
+  function prepare(look) {
+    const open = () => start(look.querySelector(".viewer"));
+    if (look.open) open();
+    else look.addEventListener("toggle", open, { once: true });
+  }
+
+  addEventListener("load", () => document.querySelectorAll(".look").forEach(prepare));
 })();
