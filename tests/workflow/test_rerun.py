@@ -8,7 +8,8 @@ import pytest
 from study import TINY
 
 AFTER_REPORT = {"report"}
-AFTER_SCORES = {"score", "compare"} | AFTER_REPORT
+PAGES = AFTER_REPORT | {"subjects"}
+AFTER_SCORES = {"score", "compare"} | PAGES
 AFTER_SAMPLES = {"sample"} | AFTER_SCORES
 AFTER_TRAINING = {"train"} | AFTER_SAMPLES
 AFTER_PAIRS = {"pairs"} | AFTER_TRAINING
@@ -37,9 +38,9 @@ EDITS = {
     "a split amount": (("splits", "train"), 3, AFTER_PAIRS),
     "the grid": (("grid", "spacing_mm"), 11.5, AFTER_PREPROCESS),
     "a metric setting": (("evaluate", "change_threshold"), 0.1, AFTER_SCORES),
-    "the bootstrap": (("evaluate", "bootstrap"), 30, {"compare"} | AFTER_REPORT),
-    "what is compared with what": (("evaluate", "references"), ["copy"], {"compare"} | AFTER_REPORT),
-    "a report title": (("report", "title"), "other", AFTER_REPORT),
+    "the bootstrap": (("evaluate", "bootstrap"), 30, {"compare"} | PAGES),
+    "what is compared with what": (("evaluate", "references"), ["copy"], {"compare"} | PAGES),
+    "a report title": (("report", "title"), "other", PAGES),
     "how training is computed, which changes no model": (("train",), {"recompute": True}, AFTER_REPORT),
     "the batch of sampling, which changes no sample": (("sample",), {"batch": 2}, AFTER_REPORT),
 }
@@ -112,7 +113,7 @@ def test_reordered_keys_and_comments_rerun_nothing(study, config):
 
 def test_an_undone_edit_reruns_nothing(study, config):
     study.configure({**config, "report": {"title": "other"}})
-    assert study.would_run() == AFTER_REPORT
+    assert study.would_run() == PAGES
     study.configure(config)
     assert study.would_run() == set()
 

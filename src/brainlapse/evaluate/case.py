@@ -44,20 +44,25 @@ class Pair:
     @cached_property
     def true_change(self) -> np.ndarray:
         """truth − source in the brain, smoothed: (voxels,), what happened."""
-        return self.smoothed(self.truth - self.source)
+        return self.change_to(self.truth)
 
     @cached_property
     def changed(self) -> np.ndarray:
-        """(voxels of the brain,) boolean: where the truth differs from the source by more than noise does."""
+        """(voxels of the brain,) boolean: where truth and source differ by more than noise does."""
         return np.abs(self.true_change) > self.change_threshold
 
-    def smoothed(self, difference: np.ndarray) -> np.ndarray:
-        """In the brain, filtered by a Gaussian of one voxel: scanner noise, which is no change, mostly goes.
+    def change_to(self, volume: np.ndarray) -> np.ndarray:
+        """volume (X, Y, Z) − source in the brain, smoothed by one voxel: (voxels of the brain,).
 
-        (X, Y, Z) → (voxels of the brain,).
+        Scanner noise, which is no change, mostly goes.
         """
-        inside = np.ascontiguousarray(difference[self.box], dtype=np.float32)
-        return gaussian(inside, CHANGE_SMOOTHING_VOXELS, _SMOOTHING_RADIUS)[self.brain_in_box]
+        difference = volume[self.box] - self.source[self.box]
+        return gaussian(difference, CHANGE_SMOOTHING_VOXELS, _SMOOTHING_RADIUS)[self.brain_in_box]
+
+    @cached_property
+    def masked(self) -> bool:
+        """Whether the truth is empty outside the source's brain, as preprocessing leaves it."""
+        return not self.truth[~self.brain].any()
 
     @cache  # noqa: B019 - a pair lives as long as its request
     def windowed(self, masked: bool, whole: bool) -> Windowed:
@@ -80,8 +85,8 @@ class Case:
 
     @cached_property
     def change(self) -> np.ndarray:
-        """(voxels of the brain,) sample − source, smoothed like `Pair.true_change`: what was foretold."""
-        return self.pair.smoothed(self.sample - self.pair.source)
+        """(voxels of the brain,) sample − source, smoothed like it: what was foretold."""
+        return self.pair.change_to(self.sample)
 
     @cached_property
     def ssim(self) -> Similarity:
@@ -91,7 +96,7 @@ class Case:
     @cached_property
     def ssim_masked(self) -> Similarity:
         """SSIM with both volumes emptied outside the source's brain."""
-        return similarity(*self._both_masked)
+        return self.ssim if self._masked else similarity(*self._both_masked)
 
     @cached_property
     def ms_ssim_masked(self) -> float:
@@ -108,11 +113,15 @@ class Case:
         return Windowed(self.sample, whole_box(self.sample) if self._spills else self.pair.box)
 
     @cached_property
+    def _masked(self) -> bool:
+        """Whether both volumes are empty outside the source's brain as they are."""
+        outside = np.count_nonzero(self.sample) > np.count_nonzero(self.sample[self.pair.brain])
+        return self.pair.masked and not outside
+
+    @cached_property
     def _both_masked(self) -> tuple[Windowed, Windowed]:
         """Truth and sample, emptied outside the source's brain."""
-        masked = np.where(self.pair.brain, self.sample, 0)
-        same = np.array_equal(masked, self.sample)
-        return (
-            self.pair.windowed(masked=True, whole=False),
-            self._windowed if same else Windowed(masked, self.pair.box),
-        )
+        truth = self.pair.windowed(masked=not self.pair.masked, whole=False)
+        if self._masked:
+            return truth, self._windowed
+        return truth, Windowed(np.where(self.pair.brain, self.sample, 0), self.pair.box)

@@ -78,7 +78,7 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
             sample = np.full_like(sample, np.nan)
         together.add(sample)
         scores = [] if pair is None else list(_metric_scores(Case(pair, sample), sound))
-        scores.append(("brain", "distance_from_source", float(np.abs(sample - source)[brain].mean())))
+        scores.append(("brain", "distance_from_source", float(np.abs(sample[brain] - source[brain]).mean())))
         after = ruler.volumes_ml(sample)
         scores += regional_scores(ruler.before, after, true_volumes, request["interval_years"])
         draws.append(scores)

@@ -41,12 +41,13 @@ class Windowed:
         Its windows reach twice as far, so it is given no box. The box must start at even voxels.
         """
         volume = np.zeros([size // 2 for size in self.shape], dtype=np.float32)
-        x, y, z = (size // 2 for size in self.inside.shape)
-        blocks = self.inside[: 2 * x, : 2 * y, : 2 * z].reshape(x, 2, y, 2, z, 2)
+        smaller = self.inside
+        for axis in range(3):  # an axis at a time: quicker than one mean over blocks
+            even = smaller.shape[axis] // 2 * 2
+            pairs = np.moveaxis(smaller, axis, 0)[:even]
+            smaller = np.moveaxis(0.5 * (pairs[0::2] + pairs[1::2]), 0, axis)
         corner = [part.start // 2 for part in self.box]
-        volume[tuple(slice(at, at + n) for at, n in zip(corner, (x, y, z), strict=True))] = blocks.mean(
-            axis=(1, 3, 5)
-        )
+        volume[tuple(slice(at, at + n) for at, n in zip(corner, smaller.shape, strict=True))] = smaller
         return Windowed(volume, whole_box(volume))
 
 
