@@ -57,10 +57,17 @@ def test_an_edit_of_a_value_reruns_what_depends_on_it(study, config, edit):
     assert study.would_run() == expected
 
 
-def test_volumes_shared_out_among_jobs_are_the_same(study, config, tmp_path):
+@pytest.fixture
+def own_study(study, tmp_path):
+    """A copy of the finished study, which a test may change."""
     shutil.copytree(study.folder, tmp_path / "study", symlinks=True)
-    study = copy.copy(study)
-    study.folder = tmp_path / "study"
+    own = copy.copy(study)
+    own.folder = tmp_path / "study"
+    return own
+
+
+def test_volumes_shared_out_among_jobs_are_the_same(own_study, config):
+    study = own_study
     folder = study.folder / "results/5_sample/regression/adni"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     study.configure({**config, "sample": {"shards": 2}})
@@ -164,8 +171,9 @@ def test_what_a_failed_job_took_away_is_made_again(study, tmp_path, lost):
         (tmp_path / "kept").rename(path)
 
 
-def test_a_new_scan_runs_its_subject_alone(study):
+def test_a_new_scan_runs_its_subject_alone(own_study):
     """This one is run for real: a dry run cannot see past the checkpoint."""
+    study = own_study
     study.configure(TINY)
     table = next((study.folder / "data/adni").glob("*.csv"))
     before = table.read_bytes()
