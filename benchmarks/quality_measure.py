@@ -199,7 +199,9 @@ def _sample(study: Study, name: str, sampling: dict, out: Path, **weights) -> No
 
 def _score(study: Study, name: str, out: Path) -> None:
     """The evaluate stage, for one model."""
-    settings = json.dumps({"seed": 0, "change_threshold": study.change_threshold, "inception_weights": None})
+    settings = json.dumps(
+        {"seed": 0, "change_threshold": study.change_threshold, "inception_weights": None, "label_maps": None}
+    )
     _stage("evaluate", model=name, cohort=study.cohort, quality=study.quality, samples=out,
            settings=settings, out=out / "scores")  # fmt: skip
 

@@ -159,7 +159,7 @@ def command(folder: Path, people: int, draws: int) -> tuple[float, float]:
     ]
     samples = pd.DataFrame(rows).reindex(columns=tables.SAMPLES.names)
     tables.write(samples, folder / "samples.tsv", tables.SAMPLES)
-    settings = {"seed": 0, "change_threshold": 0.05, "inception_weights": None}
+    settings = {"seed": 0, "change_threshold": 0.05, "inception_weights": None, "label_maps": None}
     line = [
         sys.executable, "-m", "brainlapse", "evaluate", "--model", "m", "--cohort", "c", "--quality",
         str(folder / "quality.tsv"), "--samples", str(folder), "--settings", json.dumps(settings),

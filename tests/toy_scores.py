@@ -12,7 +12,7 @@ COMPARED = {
     "references": ["copy", "average", "regression", "brainlapse"], "ablations": {}, "seeds": {},
 }  # fmt: skip
 
-SETTINGS = {"seed": 0, "change_threshold": 0.05, "inception_weights": None}
+SETTINGS = {"seed": 0, "change_threshold": 0.05, "inception_weights": None, "label_maps": None}
 
 
 def score(results: Path, model: str, threads: int = 1, out: Path | None = None) -> int:

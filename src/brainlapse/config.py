@@ -114,6 +114,7 @@ def score_settings(config: dict) -> dict:
         "seed": config["seed"],
         "change_threshold": asked["change_threshold"],
         "inception_weights": asked.get("inception_weights"),
+        "label_maps": asked.get("label_maps"),
     }
 
 

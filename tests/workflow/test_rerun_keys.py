@@ -46,7 +46,7 @@ VALUES = {
     "results": "elsewhere", "cohorts.NAME.root": "data/other", "cohorts.NAME.columns": {"age": "AGE"},
     "cohorts.NAME.people": "other", "preprocess.template": "OASIS30ANTs", "splits.train": 3,
     "splits.validation": 1, "splits.test": 1, "splits.file": "splits.tsv",
-    "evaluate.inception_weights": "weights.pth", "report.title": "another",
+    "evaluate.inception_weights": "weights.pth", "evaluate.label_maps": "maps", "report.title": "another",
     "conditions": ["source", "interval", "age"], "weights": "other", "patch": 4,
     "seed": 5, "evaluate.references": ["copy"], "evaluate.ablations": {}, "full": "other",
     "no_source": "edited", "no_interval": "edited", "neither": "edited",

@@ -7,6 +7,7 @@ these is a group-by of scores.tsv; no scan or sample is looked at again.
 
 import argparse
 import logging
+from pathlib import Path
 
 from brainlapse import tables
 from brainlapse.errors import Refused
@@ -29,6 +30,7 @@ def _score(options: argparse.Namespace) -> None:
         raise Refused(f"--{absent[0]} is missing. To score a model give --model, --cohort, --quality and "
                       "--samples; to compare all the scores give --scores.")  # fmt: skip
     from brainlapse.evaluate.distances import distributions
+    from brainlapse.evaluate.labels import LabelMaps
     from brainlapse.evaluate.real_sets import sets_of
     from brainlapse.evaluate.scans import Samples, Scans
     from brainlapse.evaluate.scoring import score_requests
@@ -39,7 +41,9 @@ def _score(options: argparse.Namespace) -> None:
     seed, threshold = (options.settings[key] for key in ("seed", "change_threshold"))
     # Beside the models' folders, so that the next model finds them.
     spaces = Spaces(options.settings["inception_weights"], options.out.parent.parent / "features")
-    scores, features = score_requests(samples, scans, spaces, who, threshold, options.threads)
+    folder = options.settings["label_maps"]
+    labels = LabelMaps(Path(folder), options.model, options.cohort) if folder else None
+    scores, features = score_requests(samples, scans, spaces, labels, who, threshold, options.threads)
     tables.write(scores, options.out / "scores.tsv", tables.SCORES)
     distances = distributions(sets_of(features, samples, scans, spaces, seed), who, seed)
     tables.write(distances, options.out / "distributions.tsv", tables.DISTRIBUTIONS)

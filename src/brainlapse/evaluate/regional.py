@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from brainlapse.evaluate.volumetry import REGIONS
-
 Score = tuple[str, str, float]  # region, metric, value
 Volumes = dict[str, float]  # region → millilitres
 
@@ -14,7 +12,7 @@ def regional_scores(before: Volumes, after: Volumes, true: Volumes | None, years
     Changes are in percent of the source's volume; rates are changes over `years`, the interval, and are
     left out where it is 0.
     """
-    for region in REGIONS:
+    for region in before:
         change = _percent(after[region], before[region])
         yield region, "volume_ml", after[region]
         yield region, "volume_change_percent", change

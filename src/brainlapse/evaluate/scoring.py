@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 
 from brainlapse.evaluate.case import Case, Pair
+from brainlapse.evaluate.labels import LabelMaps
 from brainlapse.evaluate.metrics import METRICS
 from brainlapse.evaluate.regional import Score, regional_scores
 from brainlapse.evaluate.scans import Samples, Scans
@@ -33,11 +34,18 @@ class Context:
     scans: Scans
     ruler: Ruler
     spaces: Spaces
+    labels: LabelMaps | None
     change_threshold: float
 
 
 def score_requests(
-    samples: Samples, scans: Scans, spaces: Spaces, who: dict[str, str], change_threshold: float, threads: int
+    samples: Samples,
+    scans: Scans,
+    spaces: Spaces,
+    labels: LabelMaps | None,
+    who: dict[str, str],
+    change_threshold: float,
+    threads: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of scores.tsv and, for every judged request, the features of sample and truth.
 
@@ -47,7 +55,7 @@ def score_requests(
     """
     torch.set_num_threads(1)  # the threads below share the requests instead
     source, _, affine = scans.read(samples.requests["source_scan"].iloc[0])
-    context = Context(samples, scans, Ruler(source.shape, affine), spaces, change_threshold)
+    context = Context(samples, scans, Ruler(source.shape, affine), spaces, labels, change_threshold)
     rows, features, total = [], [], len(samples.requests)
     requests = [request for _, request in samples.requests.iterrows()]
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -68,7 +76,11 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
     truth = None if pd.isna(request["target_scan"]) else context.scans.read(request["target_scan"])[0]
     pair = None if truth is None else Pair(source, truth, brain, context.change_threshold)
     ruler = context.ruler.at(source, brain)
-    true_volumes = None if truth is None else ruler.volumes_ml(truth)
+    before, true_volumes = ruler.before, None if truth is None else ruler.volumes_ml(truth)
+    if context.labels:
+        before = before | context.labels.of_scan(request["source_scan"])
+        if truth is not None:
+            true_volumes |= context.labels.of_scan(request["target_scan"])
     draws, features, together = [], None, Draws(brain)
     for draw, sample in enumerate(context.samples.draws(request, source.shape)):
         sound = bool(np.isfinite(sample).all())
@@ -80,7 +92,10 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
         scores = [] if pair is None else list(_metric_scores(Case(pair, sample), sound))
         scores.append(("brain", "distance_from_source", float(np.abs(sample[brain] - source[brain]).mean())))
         after = ruler.volumes_ml(sample)
-        scores += regional_scores(ruler.before, after, true_volumes, request["interval_years"])
+        if context.labels:
+            image = context.samples.images[request["request"]][draw]
+            after |= context.labels.of_sample(image, request["source_scan"])
+        scores += regional_scores(before, after, true_volumes, request["interval_years"])
         draws.append(scores)
         if draw == 0 and truth is not None and sound:
             features = {"sample": context.spaces.of_sample(sample), "truth": context.spaces.of_scan(truth)}
