@@ -33,9 +33,7 @@ def test_edited_keys_are_named_with_their_values(finished):
 
 def test_an_apostrophe_in_a_value_is_no_end_of_it(finished):
     blocks = told(finished, {**TINY, "report": {"title": "the heads' year"}})
-    ((jobs, causes),) = (
-        (jobs, causes) for jobs, causes in blocks.items() if "one page for the study" in jobs
-    )
+    (causes,) = (found for jobs, found in blocks.items() if "one page for the study" in jobs)
     assert all(job.startswith("report: ") for job in blocks)
     assert 'title: "tiny" → "the heads\' year"' in causes
 
