@@ -122,8 +122,9 @@ def whole(people: int, draws: tuple[int, int]) -> None:
     each = (slow - quick) / (people * (many - few))
     hours = each * WANTED / CORES / 60
     print(
-        f"\nA further sample costs {each:.3f} CPU s. {WANTED:,} samples on {CORES} cores: {hours:.0f} min "
-        f"(wanted: {WANTED_MINUTES})."
+        f"\nA further draw of a request costs {each:.3f} CPU s. {WANTED:,} of them on {CORES} cores: "
+        f"{hours:.0f} min (wanted with all else: {WANTED_MINUTES}). What a request costs comes on top: "
+        "compare --people."
     )
 
 
