@@ -51,12 +51,15 @@ format: environments
 	$(WORKFLOW)/bin/ruff format .
 	$(WORKFLOW)/bin/snakefmt Snakefile workflow/rules
 
-# Plans a study of ADNI's size, reads a download of 100,000 images, measures the demo's alignment, counts what
-# models cost, and times loading and training; benchmarks/gpu.sh is the same for a GPU.
+# Plans a study of ADNI's size, reads a download of 100,000 images, measures the demo's alignment and volumes, times
+# scoring and comparing, counts what models cost, and times loading and training; benchmarks/gpu.sh is the same for a GPU.
 bench: demo
 	$(STAGES)/bin/python benchmarks/plan.py --folder $$(mktemp -d)/plan
 	PYTHONPATH=tests/manifest $(STAGES)/bin/python benchmarks/manifest.py --folder $$(mktemp -d)/manifest
 	$(STAGES)/bin/python benchmarks/followup_alignment.py --results results/demo
+	$(STAGES)/bin/python benchmarks/ruler.py --results results/demo
+	$(STAGES)/bin/python benchmarks/scoring_speed.py
+	$(STAGES)/bin/python benchmarks/comparing_speed.py
 	$(STAGES)/bin/python benchmarks/model_cost.py
 	$(STAGES)/bin/python benchmarks/loader.py
 	$(STAGES)/bin/python benchmarks/training_speed.py --eager

@@ -59,7 +59,7 @@ def errors(options):
         person = Participant(average, options.seed, number_of[request["subject"]], options.voxel_mm)
         source, brain, affine = scans.read(request["source_scan"])
         target = scans.read(request["target_scan"])[0]
-        sample = next(samples.draws(request, source.shape))
+        _, sample = next(samples.draws(request, source.shape))
         place = grid_to_baseline(quality.parent, scans.rows, request["subject"])
         visits = truth[truth["subject"] == request["subject"]].set_index("scan")
         before, after = (

@@ -57,6 +57,8 @@ _SCAN = Column("scan", "text", "id of the scan, unique in its cohort")
 _MODEL = Column("model", "text", "row of `models` in config.yaml, or the floor `copy`, `rescan` or `zero`")
 _SPLIT = Column("split", "text", "which part the subject belongs to", allowed=SPLITS_ALLOWED)
 _INTERVAL = Column("interval_years", "number", "days between the two acquisitions / 365.25")
+_REGION = Column("region", "text", "where it was measured")
+_METRIC = Column("metric", "text", "name of the metric, with its convention")
 _ABOUT_THE_SOURCE = (
     Column("age_years", "number", "age at the source scan", optional=True),
     Column("sex", "text", "sex as recorded", optional=True, allowed=SEXES),
@@ -226,15 +228,15 @@ SCORES = Table(
         _SUBJECT,
         Column("request", "text", "id of the request"),
         Column("interval_years", "number", "the number of years asked for"),
-        Column("region", "text", "where it was measured"),
-        Column("metric", "text", "name of the metric, with its convention"),
+        _REGION,
+        _METRIC,
         Column("value", "number", "the number; n/a where it is undefined", optional=True),
     ),
     key=("model", "cohort", "request", "region", "metric"),
 )
 _AGAINST_COPY = (
-    Column("region", "text", "where it was measured"),
-    Column("metric", "text", "name of the metric, with its convention"),
+    _REGION,
+    _METRIC,
     Column("subjects", "integer", "number of people"),
     Column("requests", "integer", "number of requests"),
     Column("value", "number", "mean over subjects of the mean over their requests", optional=True),
@@ -286,8 +288,8 @@ CONTRASTS = Table(
         Column("other", "text", "the model it is compared with; of an interaction the one told neither"),
         _COHORT,
         _SPLIT,
-        Column("region", "text", "where it was measured"),
-        Column("metric", "text", "name of the metric, with its convention"),
+        _REGION,
+        _METRIC,
         Column("subjects", "integer", "number of people with both"),
         Column(
             "difference", "number", "mean over subjects; docs/evaluation.md has the formulas", optional=True
@@ -307,8 +309,8 @@ COHORTS = Table(
         _MODEL,
         _COHORT,
         Column("other", "text", "the cohort it is compared with: its test people"),
-        Column("region", "text", "where it was measured"),
-        Column("metric", "text", "name of the metric, with its convention"),
+        _REGION,
+        _METRIC,
         Column("subjects", "integer", "number of people"),
         Column("other_subjects", "integer", "number of people of the other cohort"),
         Column("difference", "number", "mean over subjects minus that of the other cohort", optional=True),
@@ -329,8 +331,8 @@ STABILITY = Table(
         Column("model", "text", "one of the rows, by which the group is called"),
         _COHORT,
         _SPLIT,
-        Column("region", "text", "where it was measured"),
-        Column("metric", "text", "name of the metric, with its convention"),
+        _REGION,
+        _METRIC,
         Column("seeds", "integer", "number of seeds with a value"),
         Column("mean", "number", "mean over the seeds", optional=True),
         Column("sd", "number", "standard deviation over the seeds, the unbiased one", optional=True),

@@ -24,7 +24,7 @@ def write_map(path, ventricles: int):
 
 def test_voxels_become_millilitres(tmp_path):
     write_map(tmp_path / "c" / "I1.nii.gz", 250)
-    found = LabelMaps(tmp_path, "m", "c").of_scan("I1")
+    found = LabelMaps(str(tmp_path), "m", "c").of_scan("I1")
     assert set(found) == set(LABELS)
     assert found["labels_ventricles"] == pytest.approx(2.0)
     assert found["labels_hippocampi"] == pytest.approx(0.8)
@@ -33,9 +33,9 @@ def test_voxels_become_millilitres(tmp_path):
 
 
 def test_a_missing_map_is_no_number_and_a_missing_folder_is_refused(tmp_path):
-    assert all(np.isnan(v) for v in LabelMaps(tmp_path, "m", "c").of_sample("x.nii.gz", "I1").values())
+    assert all(np.isnan(v) for v in LabelMaps(str(tmp_path), "m", "c").of_sample("x.nii.gz", "I1").values())
     with pytest.raises(Refused, match=r"label_maps: there is no folder"):
-        LabelMaps(tmp_path / "gone", "m", "c")
+        LabelMaps(str(tmp_path / "gone"), "m", "c")
 
 
 def test_they_are_scored_beside_the_templates_regions(tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ these is a group-by of scores.tsv; no scan or sample is looked at again.
 
 import argparse
 import logging
-from pathlib import Path
 
 from brainlapse import tables
 from brainlapse.errors import Refused
@@ -41,8 +40,7 @@ def _score(options: argparse.Namespace) -> None:
     seed, threshold = (options.settings[key] for key in ("seed", "change_threshold"))
     # Beside the models' folders, so that the next model finds them.
     spaces = Spaces(options.settings["inception_weights"], options.out.parent.parent / "features")
-    folder = options.settings["label_maps"]
-    labels = LabelMaps(Path(folder), options.model, options.cohort) if folder else None
+    labels = LabelMaps(options.settings["label_maps"], options.model, options.cohort)
     scores, features = score_requests(samples, scans, spaces, labels, who, threshold, options.threads)
     tables.write(scores, options.out / "scores.tsv", tables.SCORES)
     distances = distributions(sets_of(features, samples, scans, spaces, seed), who, seed)

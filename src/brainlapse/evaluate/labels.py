@@ -29,23 +29,27 @@ _KEPT = 12
 
 
 class LabelMaps:
-    """The maps below one folder. A map that is not there gives volumes of NaN, and a warning once."""
+    """The maps below one folder, or none at all, which adds no region.
 
-    def __init__(self, folder: Path, model: str, cohort: str):
-        if not folder.is_dir():
+    A map that is not there gives volumes of NaN, and a warning once.
+    """
+
+    def __init__(self, folder: str | None, model: str, cohort: str):
+        if folder and not Path(folder).is_dir():
             raise Refused(f"evaluate.label_maps: there is no folder {folder}. Make it, or leave the key out.")
-        self._scans, self._samples = folder / cohort, folder / model / cohort
+        self._root = folder and Path(folder)
+        self._model, self._cohort = model, cohort
         self.of_scan = lru_cache(_KEPT)(self._of_scan)
 
     def _of_scan(self, scan: str) -> dict[str, float]:
         """Millilitres by region of a scan's map."""
-        return _volumes_ml(self._scans / f"{scan}.nii.gz")
+        return _volumes_ml(self._root / self._cohort / f"{scan}.nii.gz") if self._root else {}
 
     def of_sample(self, image: str, source: str) -> dict[str, float]:
         """The same of a sample's map; a sample that is the source's own file (`copy`) has the source's."""
-        if image.startswith(".."):
+        if not self._root or image.startswith(".."):
             return self.of_scan(source)
-        return _volumes_ml(self._samples / image)
+        return _volumes_ml(self._root / self._model / self._cohort / image)
 
 
 def _volumes_ml(path: Path) -> dict[str, float]:

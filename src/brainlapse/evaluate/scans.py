@@ -53,12 +53,12 @@ class Samples:
                           "Run the stage sample again.")  # fmt: skip
 
     def draws(self, request: pd.Series, shape: tuple[int, ...]):
-        """Yield the request's samples (X, Y, Z) on [0, 1], draw 0 first."""
+        """Yield the request's samples, draw 0 first: the image's name and (X, Y, Z) on [0, 1]."""
         for image in self.images[request["request"]]:
             volume, _ = read_volume(self.folder / image)
             if volume.shape != shape:
                 raise Refused(f"{self.folder / image} has shape {volume.shape}, its source {shape}.")
-            yield unit_range(volume)
+            yield image, unit_range(volume)
 
 
 def unit_range(volume: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ class Context:
     scans: Scans
     ruler: Ruler
     spaces: Spaces
-    labels: LabelMaps | None
+    labels: LabelMaps
     change_threshold: float
 
 
@@ -42,7 +42,7 @@ def score_requests(
     samples: Samples,
     scans: Scans,
     spaces: Spaces,
-    labels: LabelMaps | None,
+    labels: LabelMaps,
     who: dict[str, str],
     change_threshold: float,
     threads: int,
@@ -76,13 +76,11 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
     truth = None if pd.isna(request["target_scan"]) else context.scans.read(request["target_scan"])[0]
     pair = None if truth is None else Pair(source, truth, brain, context.change_threshold)
     ruler = context.ruler.at(source, brain)
-    before, true_volumes = ruler.before, None if truth is None else ruler.volumes_ml(truth)
-    if context.labels:
-        before = before | context.labels.of_scan(request["source_scan"])
-        if truth is not None:
-            true_volumes |= context.labels.of_scan(request["target_scan"])
+    before, true_volumes = ruler.before | context.labels.of_scan(request["source_scan"]), None
+    if truth is not None:
+        true_volumes = ruler.volumes_ml(truth) | context.labels.of_scan(request["target_scan"])
     draws, features, together = [], None, Draws(brain)
-    for draw, sample in enumerate(context.samples.draws(request, source.shape)):
+    for draw, (image, sample) in enumerate(context.samples.draws(request, source.shape)):
         sound = bool(np.isfinite(sample).all())
         if not sound:
             log.warning("evaluate: request %s draw %d holds voxels that are no numbers; its scores are n/a",
@@ -91,10 +89,7 @@ def _score(request: pd.Series, context: Context) -> tuple[list[Score], dict | No
         together.add(sample)
         scores = [] if pair is None else list(_metric_scores(Case(pair, sample), sound))
         scores.append(("brain", "distance_from_source", float(np.abs(sample[brain] - source[brain]).mean())))
-        after = ruler.volumes_ml(sample)
-        if context.labels:
-            image = context.samples.images[request["request"]][draw]
-            after |= context.labels.of_sample(image, request["source_scan"])
+        after = ruler.volumes_ml(sample) | context.labels.of_sample(image, request["source_scan"])
         scores += regional_scores(before, after, true_volumes, request["interval_years"])
         draws.append(scores)
         if draw == 0 and truth is not None and sound:

@@ -16,20 +16,20 @@ def caveats(study: Study, config: dict) -> list[str]:
         _few_people(study),
         _paper_numbers(study),
         _paper_training(study),
-        "Every number was made with one protocol: one grid, one template, one way to find the brain. Numbers "
-        "of other publications were made with others and cannot be set beside these.",
+        "Every number was made with one protocol: one grid, one template, one way to find the brain. "
+        "Numbers of other publications were made with others and cannot be set beside these.",
         "Ventricles and hippocampi are template regions, widened by some millimetres, in which tissue is "
         "counted by its intensity. They are not segmentations; on a coarse grid the hippocampi are hardly "
         "resolved.",
-        "The Fréchet and kernel distances live in the features of an untrained random network (random3d). "
-        "They rank models against each other and against their floor and are no FID. The floor compares "
-        "different people, samples and truths are of the same people, so a model may lie below it; it has "
-        "fewer volumes than the models’ rows, which raises it.",
+        "Distances in random3d live in the features of an untrained random network. They rank models "
+        "against each other and against their floor and are no FID. The floor compares different people, "
+        "samples and truths are of the same people, so a model may lie below it.",
         "Both change maps hold the noise of the same source scan, so a model that only removes noise gets "
         "some correlation for it, the more the smaller the true change: read the correlation beside the "
         "error where the brain changed. Where a request has several draws its score is the mean of theirs.",
         "Intervals are 95 % percentile bootstraps over people. They hold neither the spread over training "
-        "seeds nor a correction for the number of comparisons.",
+        "seeds nor a correction for the number of comparisons; the p values beside contrasts are corrected "
+        "for the models that were compared, not for the metrics.",
         "A generated follow-up is not a diagnosis and nothing here is fit for clinical use.",
     ]
     return [sentence for sentence in found if sentence]
@@ -41,9 +41,9 @@ def _phantom(config: dict) -> str:
     if not made_up:
         return ""
     return (
-        f"The cohort {', '.join(made_up)} is synthetic: heads that a program warped and aged by rule. "
-        "It shows that the workflow runs and how models compare on a known truth. It says "
-        "nothing about patients."
+        f"The cohort {', '.join(made_up)} is synthetic: heads that a program warped and aged by rule. It "
+        "shows that the workflow runs and how models compare on a known truth. It says nothing about "
+        "patients."
     )
 
 

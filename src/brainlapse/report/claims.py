@@ -3,63 +3,44 @@
 import pandas as pd
 
 from brainlapse.report.study import Study
-from brainlapse.report.table import PageTable, Row, cell, in_order, numbers_of, only
+from brainlapse.report.table import Cell, PageTable, Row, headings, numbers_of
 from brainlapse.report.words import number
 
-# (region, metric, heading, digits, which way is better)
-METRICS = (
-    ("brain", "ssim_brain", "SSIM in the brain ↑", 4, 1),
-    ("changed", "mae_changed", "error where it changed ↓", 4, -1),
-    ("brain", "change_correlation", "correlation of change ↑", 3, 1),
-    ("ventricles", "volume_rate_error_percent_per_year", "error of the ventricles’ rate ↓, % a year", 2, -1),
-)
+CELLS = (
+    Cell("SSIM in the brain ↑", "brain", "ssim_brain", 4, "difference"),
+    Cell("error where it changed ↓", "changed", "mae_changed", 4, "difference"),
+    Cell("correlation of change ↑", "brain", "change_correlation", 3, "difference"),
+    Cell("error of the ventricles’ rate ↓, % a year", "ventricles", "volume_rate_error_percent_per_year", 2,
+         "difference"),
+)  # fmt: skip
 
 
 def pairs(study: Study, cohort: str, primary: str) -> PageTable | None:
     """The primary model minus each other one, on the same requests."""
     found = _of(study, cohort, "pair")
-    flipped = found[found["other"] == primary].assign(model=primary, other=found["model"])
-    for of, _from in (("difference", "difference"), ("difference_low", "difference_high")):
-        flipped[of], flipped[_from] = -flipped[_from], -flipped[of]
-    own = pd.concat([found[found["model"] == primary], flipped]).drop_duplicates(
-        ["other", "region", "metric"], keep="first"
-    )
-    rows = [
-        Row(
-            f"minus {other}",
-            [_cell(own, other=other, region=r, metric=m, digits=d) for r, m, _, d, _ in METRICS],
-        )
-        for other in in_order(own["other"])
-    ]
+    own = pd.concat([found[found["model"] == primary], _turned(found[found["other"] == primary])])
+    rows = [Row(f"minus {other}", _cells(part)) for other, part in own.groupby("other", sort=False)]
     if not rows:
         return None
-    tests = int(found["tests"].max())
     return PageTable(
         f"{primary} minus another model: mean over people of the difference on the same requests, with 95 % "
-        f"interval and p of Wilcoxon’s test corrected for {tests} contrasts (Holm). An arrow says which "
-        f"way is better.",
-        [heading for _, _, heading, _, _ in METRICS], rows, "contrast", numbers_of(own),
-        "6_evaluate/contrasts.tsv",
+        f"interval and p of Wilcoxon’s test corrected for {int(found['tests'].max())} contrasts (Holm). An "
+        "arrow says which way is better.",
+        headings(CELLS), rows, "contrast", numbers_of(own), "6_evaluate/contrasts.tsv",
     )  # fmt: skip
 
 
 def interactions(study: Study, cohort: str) -> PageTable | None:
     """Whether source and interval are worth more together than the sum of each alone."""
     found = _of(study, cohort, "interaction")
-    rows = [
-        Row(model, [_cell(found, model=model, region=r, metric=m, digits=d) for r, m, _, d, _ in METRICS])
-        for model in in_order(found["model"])
-    ]
+    rows = [Row(model, _cells(part)) for model, part in found.groupby("model", sort=False)]
     if not rows:
         return None
     return PageTable(
         "Interaction of the two conditions: full − without source − without interval + without both. For a "
-        "metric "
-        "with ↑ more than 0 says that they are worth more together than the sum of each alone; an interval "
-        "around 0 "
-        "cannot tell it from a sum.",
-        [heading for _, _, heading, _, _ in METRICS], rows, "ablation of", numbers_of(found),
-        "6_evaluate/contrasts.tsv",
+        "metric with ↑ more than 0 says that they are worth more together than the sum of each alone; an "
+        "interval around 0 cannot tell it from a sum.",
+        headings(CELLS), rows, "ablation of", numbers_of(found), "6_evaluate/contrasts.tsv",
     )  # fmt: skip
 
 
@@ -70,15 +51,13 @@ def ablations(study: Study, cohort: str, config: dict) -> PageTable | None:
         for less in ("no_source", "no_interval", "neither"):
             part = found[(found["model"] == told[less]) & (found["other"] == told["full"])]
             if len(part):
-                cells = [_cell(part, region=r, metric=m, digits=d) for r, m, _, d, _ in METRICS]
-                rows.append(Row(f"{name}: {told[less]}", cells))
+                rows.append(Row(f"{name}: {told[less]}", _cells(part)))
                 kept.append(part)
     if not rows:
         return None
     return PageTable(
         "What a model loses that is told less: the ablated row minus the full one, on the same requests.",
-        [heading for _, _, heading, _, _ in METRICS], rows, "ablation", numbers_of(pd.concat(kept)),
-        "6_evaluate/contrasts.tsv",
+        headings(CELLS), rows, "ablation", numbers_of(pd.concat(kept)), "6_evaluate/contrasts.tsv",
     )  # fmt: skip
 
 
@@ -89,23 +68,18 @@ def best(study: Study, cohort: str, models: list[str]) -> dict[tuple[str, str], 
     one at least.
     """
     found, allowed = _of(study, cohort, "pair"), {}
-    means = study.comparisons[study.comparisons["cohort"] == cohort]
-    for region, metric, _, _, better in METRICS:
-        values = means[
-            (means["region"] == region) & (means["metric"] == metric) & means["model"].isin(models)
-        ]
-        values = values.dropna(subset="value")
+    found = found[found["model"].isin(models) & found["other"].isin(models)]
+    means = study.comparisons[
+        (study.comparisons["cohort"] == cohort) & study.comparisons["model"].isin(models)
+    ]
+    for cell in CELLS:
+        values, contrasts = (_measured(frame, cell) for frame in (means.dropna(subset="value"), found))
         if len(values) < 2:
             continue
-        name = values.loc[(better * values["value"]).idxmax(), "model"]
-        part = found[(found["region"] == region) & (found["metric"] == metric)]
-        part = part[
-            ((part["model"] == name) & part["other"].isin(models))
-            | ((part["other"] == name) & part["model"].isin(models))
-        ]
-        sure = (part["difference_low"] > 0) | (part["difference_high"] < 0)
-        if len(part) and sure.all():
-            allowed[region, metric] = name
+        name = values.loc[(cell.better * values["value"]).idxmax(), "model"]
+        its = contrasts[(contrasts["model"] == name) | (contrasts["other"] == name)]
+        if len(its) and ((its["difference_low"] > 0) | (its["difference_high"] < 0)).all():
+            allowed[cell.region, cell.metric] = name
     return allowed
 
 
@@ -114,9 +88,22 @@ def _of(study: Study, cohort: str, contrast: str) -> pd.DataFrame:
     return rows[(rows["cohort"] == cohort) & (rows["contrast"] == contrast)]
 
 
-def _cell(found: pd.DataFrame, digits: int, **values) -> tuple[str, str]:
-    row = only(found, **values)
-    if row is None:
-        return "n/a", ""
-    text, interval = cell(row, "difference", digits, sign=True)
-    return text, f"{interval} p {number(row['p_holm'], 2)}" if interval else ""
+def _measured(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    return frame[(frame["region"] == cell.region) & (frame["metric"] == cell.metric)]
+
+
+def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The same differences read from the other side."""
+    return pairs.assign(
+        model=pairs["other"], other=pairs["model"], difference=-pairs["difference"],
+        difference_low=-pairs["difference_high"], difference_high=-pairs["difference_low"],
+    )  # fmt: skip
+
+
+def _cells(part: pd.DataFrame) -> list[tuple[str, str]]:
+    """Each difference with its interval and corrected p."""
+    found = []
+    for cell in CELLS:
+        text, interval = cell.of(part)
+        found.append((text, f"{interval} p {number(cell.row_of(part)['p_holm'], 2)}" if interval else ""))
+    return found

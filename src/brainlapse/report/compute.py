@@ -25,8 +25,7 @@ def by_rule(study: Study) -> PageTable | None:
             ]))  # fmt: skip
     return PageTable(
         "Time and memory of the jobs that made these results, each by its last run. Jobs that ran side by "
-        "side count "
-        "each; what they waited for is in it.",
+        "side count each; what they waited for is in it.",
         ["jobs", "time of all", "CPU time of all", "the longest", "most memory of one, GiB"], rows, "rule",
         numbers_of(jobs), "benchmarks/",
     )  # fmt: skip
@@ -56,11 +55,13 @@ def sampling_times(study: Study, cohort: str, models: list[str], config: dict) -
     if not rows:
         return None
     return PageTable(
-        "Steps of the sampler against time and score. CPU seconds include reading and writing, and "
-        "starting the job.",
-        ["steps", "draws", "samples", "CPU seconds a sample", "SSIM in the brain over copy ↑",
-         "error where it changed over copy "
-         "↓"], rows, "model", numbers_of(pd.concat(kept)), "benchmarks/sample/",
+        "Steps of the sampler against time and score. CPU seconds include reading and writing, and starting "
+        "the job.",
+        [
+            "steps", "draws", "samples", "CPU seconds a sample",
+            "SSIM in the brain over copy ↑", "error where it changed over copy ↓",
+        ],
+        rows, "model", numbers_of(pd.concat(kept)), "benchmarks/sample/",
     )  # fmt: skip
 
 

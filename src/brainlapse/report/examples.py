@@ -12,8 +12,7 @@ from brainlapse.volumes import read_volume
 
 RULE = (
     "The follow-ups with the highest, the median and the lowest gain in ssim_brain of {model} over copying "
-    "the source. "
-    "Draw 0 is shown."
+    "the source. Draw 0 is shown."
 )
 SHOWN_BESIDE = ("regression", "paper")
 MODELS_SHOWN = 3

@@ -34,8 +34,7 @@ def _undefined(study: Study) -> list[str]:
     missing = primary[primary["value"].isna()]
     return [
         f"{model} has no score for {plural(len(part), 'request')} of {cohort}, whose samples hold voxels "
-        f"that are "
-        f"no numbers: {', '.join(part['request'].head(SHOWN))}."
+        f"that are no numbers: {', '.join(part['request'].head(SHOWN))}."
         for (model, cohort), part in missing.groupby(["model", "cohort"])
     ]
 

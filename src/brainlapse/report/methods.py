@@ -10,7 +10,7 @@ _STUDIES = {
     "phantom": "a synthetic cohort of this software",
 }  # fmt: skip
 _BRAIN = {
-    "ants": "The brain was found with ANTs by registration of a head template",
+    "ants": "The brain was found with ANTs by registration of a head template ({template})",
     "deepbet": "The brain was found with deepbet",
     "none": "The scans had been stripped before",
 }
@@ -45,16 +45,12 @@ def _preprocessing(study: Study, config: dict) -> str:
     accepted = int((study.quality["status"] == "accepted").sum())
     template = {"embedded": "the ICBM152 2009a brain"}.get(how.get("template"), how.get("template"))
     return (
-        f"{_BRAIN.get(how.get('brain'), 'The brain was found')} ({template}). Intensities were corrected "
-        f"for shading "
-        "with N4. A person’s first scan was registered to MNI152 with an affine transform and each "
-        "follow-up to the "
-        "first scan with a rigid one; no deformable registration was used, so that atrophy stays in the "
-        "images. "
-        f"Volumes have {' × '.join(map(str, grid['shape']))} voxels of {grid['spacing_mm']:g} mm, "
-        f"intensities in "
-        f"[−1, 1], background −1. {plural(accepted, 'scan')} of {len(study.quality):,} passed the quality "
-        f"limits."
+        f"{_BRAIN[how['brain']].format(template=template)}. Intensities were corrected for "
+        "shading with N4. A person’s first scan was registered to MNI152 with an affine transform and each "
+        "follow-up to the first scan with a rigid one; no deformable registration was used, so that atrophy "
+        f"stays in the images. Volumes have {' × '.join(map(str, grid['shape']))} voxels of "
+        f"{grid['spacing_mm']:g} mm, intensities in [−1, 1], background −1. {plural(accepted, 'scan')} of "
+        f"{len(study.quality):,} passed the quality limits."
     )
 
 
@@ -91,8 +87,8 @@ def _models(config: dict) -> str:
             what.append(f"told {', '.join(row['conditions'])}")
         if training.get("steps", 1) > 1:
             what.append(
-                f"{training['steps']:,} steps of {plural(training.get('batch', 1), 'pair')}, "
-                f"learning rate {training.get('learning_rate', 0):g}, {training.get('precision', 'fp32')}"
+                f"{training['steps']:,} steps of {plural(training.get('batch', 1), 'pair')}, learning rate "
+                f"{training.get('learning_rate', 0):g}, {training.get('precision', 'fp32')}"
             )
         told.append(f"{name} ({'; '.join([*what, *filter(None, [_sampling(row)])])})")
     if not told:
@@ -100,9 +96,8 @@ def _models(config: dict) -> str:
     floors = ", ".join(FLOORS[:-1]) + f" and {FLOORS[-1]}"
     return (
         f"The models were {'; '.join(told)}. Seed {config.get('seed', 0)}. Beside them stand floors that "
-        f"need no "
-        f"training: {floors} (the source itself, the source with the noise of another scan, and an empty "
-        f"volume)."
+        f"need no training: {floors} (the source itself, the source with the noise of another scan, and an "
+        "empty volume)."
     )
 
 
@@ -125,20 +120,14 @@ def _evaluation(study: Study, config: dict) -> str:
     people = judged.drop_duplicates(["cohort", "subject"])
     spaces = _spaces(study.distributions)
     return (
-        f"{plural(len(judged), 'follow-up')} of {plural(len(people), 'person')} were predicted and "
-        f"compared with the "
-        "true scans. SSIM (Gaussian window of 11 voxels, σ 1.5, data range 1) is the mean of its map over "
-        "the source’s "
-        "brain mask. Change maps are differences from the source smoothed by one voxel; where the smoothed "
-        "true change "
-        f"exceeds {asked.get('change_threshold', 0.05):g} of the intensity range the brain counts as "
-        f"changed. "
-        "Volumes are sums of tissue fractions in template regions. A person’s requests are averaged first; "
-        "intervals are "
-        f"95 % percentile bootstraps over people ({asked.get('bootstrap', 0):,} draws), gains are paired "
-        f"with copying the "
-        "source on the same request, and contrasts between models are tested with Wilcoxon’s signed-rank "
-        "test with Holm’s "
+        f"{plural(len(judged), 'follow-up')} of {plural(len(people), 'person')} were predicted and compared "
+        "with the true scans. SSIM (Gaussian window of 11 voxels, σ 1.5, data range 1) is the mean of its "
+        "map over the source’s brain mask. Change maps are differences from the source smoothed by one "
+        f"voxel; where the smoothed true change exceeds {asked.get('change_threshold', 0.05):g} of the "
+        "intensity range the brain counts as changed. Volumes are sums of tissue fractions in template "
+        "regions. A person’s requests are averaged first; intervals are 95 % percentile bootstraps over "
+        f"people ({asked.get('bootstrap', 0):,} draws), gains are paired with copying the source on the same "
+        "request, and contrasts between models are tested with Wilcoxon’s signed-rank test with Holm’s "
         f"correction.{spaces}"
     )
 

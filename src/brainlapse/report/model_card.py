@@ -5,6 +5,37 @@ import pandas as pd
 from brainlapse.report.study import Study
 from brainlapse.report.words import plural
 
+_ALWAYS_FIRST = {
+    "Intended use": (
+        "Research on the course of the ageing and diseased brain: how a follow-up scan could look, for "
+        "groups of people and as one of several plausible answers for a person."
+    ),
+    "Out of scope": (
+        "Diagnosis, prognosis or treatment of anybody; any claim about a person; data augmentation without a "
+        "check of what the samples lack; brains with lesions, tumours or surgery, and children, of whom "
+        "there are none in the data."
+    ),
+    "Factors": (
+        "Results are given by interval, diagnosis, sex, age, field strength and cohort where the tables know "
+        "them (section “For whom”)."
+    ),
+    "Metrics": (
+        "Gain over copying the source in SSIM within the brain; error where the brain truly changed; "
+        "correlation of change; rates of regional volumes against true ones; distances between sets with "
+        "their floors; coverage of draws. All with 95 % intervals over people."
+    ),
+}
+_ALWAYS_LAST = {
+    "Ethical considerations": (
+        "A generated scan shows a person’s anatomy and may identify them: treat it as their scan. It may "
+        "look more certain than it is, and it carries the make-up of the cohort it was trained on into every "
+        "answer."
+    ),
+    "Caveats": (
+        "See the section “Caveats”; the weights may be covered by the data use agreement of the study."
+    ),
+}
+
 
 def model_card(study: Study, config: dict, primary: str) -> list[tuple[str, str]]:
     """(heading, text) in the order of the paper; empty without a row of that name."""
@@ -13,32 +44,11 @@ def model_card(study: Study, config: dict, primary: str) -> list[tuple[str, str]
         return []
     return [
         ("Model details", _details(primary, row)),
-        ("Intended use", "Research on the course of the ageing and diseased brain: how a follow-up scan "
-                         "could look, "
-                         "for groups of people and as one of several plausible answers for a person."),
-        ("Out of scope", "Diagnosis, prognosis or treatment of anybody; any claim about a person; data "
-                         "augmentation "
-                         "without a check of what the samples lack; brains with lesions, tumours or "
-                         "surgery, and "
-                         "children, of whom there are none in the data."),
-        ("Factors", "Results are given by interval, diagnosis, sex, age, field strength and cohort where "
-                    "the tables "
-                    "know them (section “For whom”)."),
-        ("Metrics", "Gain over copying the source in SSIM within the brain; error where the brain truly "
-                    "changed; "
-                    "correlation of change; rates of regional volumes against true ones; distances between "
-                    "sets with "
-                    "their floors; coverage of draws. All with 95 % intervals over people."),
+        *_ALWAYS_FIRST.items(),
         ("Training data", _data(study, "train")),
         ("Evaluation data", _data(study, "test")),
-        ("Ethical considerations", "A generated scan shows a person’s anatomy and may identify them: treat "
-                                   "it as "
-                                   "their scan. It may look more certain than it is, and it carries the "
-                                   "make-up of the "
-                                   "cohort it was trained on into every answer."),
-        ("Caveats", "See the section “Caveats”; the weights may be covered by the data use agreement of "
-                    "the study."),
-    ]  # fmt: skip
+        *_ALWAYS_LAST.items(),
+    ]
 
 
 def _details(primary: str, row: dict) -> str:

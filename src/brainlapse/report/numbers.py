@@ -1,26 +1,11 @@
 """The score tables of the page, as rows of text; the numbers are those of comparisons.tsv, none is new."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from brainlapse.report.caveats import PAPER_FID, PAPER_SSIM
 from brainlapse.report.study import FLOORS, Study
-from brainlapse.report.table import PageTable, Row, numbers_of
+from brainlapse.report.table import Cell, PageTable, Row, headings, numbers_of
 from brainlapse.report.words import bounds, number, significant
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one column of a score table shows: a metric of a region, its value or its gain over copying."""
-
-    heading: str
-    region: str
-    metric: str
-    digits: int
-    shows: str = "value"  # value | gain
-    bounds: bool = True
-
 
 IMAGE_CELLS = (
     Cell("SSIM in the brain ↑", "brain", "ssim_brain", 3),
@@ -50,21 +35,13 @@ def score_table(
     comparisons: pd.DataFrame, models: list[str], cells: tuple[Cell, ...], caption: str, best: dict
 ) -> PageTable:
     """One row a model. `best` says, for a (region, metric), which model may be called so: it gets a mark."""
-    found = comparisons.drop_duplicates(["model", "region", "metric"], keep="last")
-    found = found.set_index(["model", "region", "metric"])
+    of_models = dict(list(comparisons.groupby("model")))
     rows = [
-        Row(model, [_text(found, model, cell, best) for cell in cells], _kind(model, models))
+        Row(model, [_text(of_models[model], model, cell, best) for cell in cells], _kind(model, models))
         for model in models
     ]
     kept = comparisons[comparisons["metric"].isin({cell.metric for cell in cells})]
-    return PageTable(
-        caption,
-        [cell.heading for cell in cells],
-        rows,
-        "model",
-        numbers_of(kept),
-        "6_evaluate/comparisons.tsv",
-    )
+    return PageTable(caption, headings(cells), rows, "model", numbers_of(kept), "6_evaluate/comparisons.tsv")
 
 
 def distance_table(distributions: pd.DataFrame, models: list[str]) -> PageTable | None:
@@ -81,12 +58,11 @@ def distance_table(distributions: pd.DataFrame, models: list[str]) -> PageTable 
     floors = [_floor(distributions[distributions["metric"] == metric].iloc[0]) for metric in metrics]
     rows.append(Row("real against real", floors, "floor"))
     sizes = ", ".join(f"{int(d):,}" for d in distributions["d"].drop_duplicates())
+    real = "other real scans" if pd.isna(first["floor_of"]) else first["floor_of"]
     return PageTable(
-        f"Distance between the set of samples and the set of true follow-ups: n = {int(first['n'])} "
-        f"volumes in each, "
-        f"d = {sizes} features. The last row is the same distance between true follow-ups and "
-        f"{first['floor_of'] or 'other real scans'}. Spaces called random3d are those of an untrained "
-        f"network.",
+        f"Distance between the set of samples and the set of true follow-ups: n = {int(first['n'])} volumes "
+        f"in each, d = {sizes} features. The last row is the same distance between true follow-ups and "
+        f"{real}. Spaces called random3d are those of an untrained network.",
         [f"{metric.replace('_', ' ', 1)} {_better(metric)}" for metric in metrics], rows, "model",
         numbers_of(distributions), "6_evaluate/distributions.tsv",
     )  # fmt: skip
@@ -94,11 +70,8 @@ def distance_table(distributions: pd.DataFrame, models: list[str]) -> PageTable 
 
 def paper_table(study: Study, models: list[str]) -> PageTable:
     """The seed paper's two numbers beside ours, which are of another protocol."""
-    rows = [
-        Row(
-            "the paper", [(f"{PAPER_SSIM}", "protocol not described"), (f"{PAPER_FID}", "features not named")]
-        )
-    ]
+    said = [(str(PAPER_SSIM), "protocol not described"), (str(PAPER_FID), "features not named")]
+    rows = [Row("the paper", said)]
     for cohort in study.cohorts:
         ssim = study.comparisons[
             (study.comparisons["cohort"] == cohort) & (study.comparisons["metric"] == "ssim_volume")
@@ -113,8 +86,7 @@ def paper_table(study: Study, models: list[str]) -> PageTable:
                 rows.append(Row(f"{model}, {cohort}", cells, "floor" if model in FLOORS else "model"))
     return PageTable(
         "The seed paper (arXiv 2411.05860) and this study. Other people, another protocol: the numbers "
-        "cannot be "
-        "compared. What they show is how little an SSIM of a whole volume says.",
+        "cannot be compared. What they show is how little an SSIM of a whole volume says.",
         ["SSIM", "FID"], rows, "from",
     )  # fmt: skip
 
@@ -142,18 +114,9 @@ def _floor(row: pd.Series) -> tuple[str, str]:
     return significant(row["floor"]), "" if pd.isna(row["n_floor"]) else f"n = {row['n_floor']}"
 
 
-def _text(found: pd.DataFrame, model: str, cell: Cell, best: dict) -> tuple[str, str]:
+def _text(own: pd.DataFrame, model: str, cell: Cell, best: dict) -> tuple[str, str]:
     """The number, marked where it may be called the best, and in brackets its interval."""
-    key = (model, cell.region, cell.metric)
-    if key not in found.index:
-        return "n/a", ""
     if cell.shows == "gain" and model == "copy":
         return "the floor", ""
-    row = found.loc[key]
-
-    def written(value: float) -> str:
-        return number(value, cell.digits, sign=cell.shows == "gain")
-
-    interval = bounds(row[cell.shows + "_low"], row[cell.shows + "_high"], written) if cell.bounds else ""
-    mark = " ★" if best.get((cell.region, cell.metric)) == model else ""
-    return written(row[cell.shows]) + mark, interval
+    text, interval = cell.of(own)
+    return text + (" ★" if best.get((cell.region, cell.metric)) == model else ""), interval

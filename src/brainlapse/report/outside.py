@@ -70,8 +70,8 @@ class Trained:
         beyond = [f"{year:g}" for year in years if not low <= year <= high]
         if beyond:
             yield (
-                f"Asked for {' and '.join(beyond)} years; intervals in training were from "
-                f"{number(low, 1)} to {number(high, 1)} years."
+                f"Asked for {' and '.join(beyond)} years; intervals in training were from {number(low, 1)} "
+                f"to {number(high, 1)} years."
             )
 
     def _measured(self, measured: pd.Series) -> Iterator[str]:

@@ -122,14 +122,12 @@ def _cohort(study: Study, cohort: str, primary: str, config: dict) -> dict:
 
 IMAGES = (
     "The image and its change. Each person counts once; arrows say which way is better. A star marks the "
-    "best model "
-    "only where its difference from every model that it is contrasted with excludes 0."
+    "best model only where its difference from every model that it is contrasted with excludes 0."
 )
 MORE = "Further scores of the same samples, each named by its convention."
 SWEPT = (
     "How each model reacts to the years asked for. The last column is the distance from the source when no "
-    "time is asked "
-    "for, in units of what another scan of the same day shows: at most 1 is within the noise."
+    "time is asked for, in units of what another scan of the same day shows: at most 1 is within the noise."
 )
 
 

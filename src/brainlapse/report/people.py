@@ -71,9 +71,8 @@ def leakage(study: Study) -> str:
         )
     return (
         f"Counted again here: each of {plural(len(twice), 'person')} is in one split, and so are their "
-        f"{plural(len(study.pairs), 'pair')}. That nobody is in two cohorts under two splits the stage "
-        f"pairs has "
-        "checked; it refuses a study in which somebody is."
+        f"{plural(len(study.pairs), 'pair')}. That nobody is in two cohorts under two splits the stage pairs "
+        "has checked; it refuses a study in which somebody is."
     )
 
 

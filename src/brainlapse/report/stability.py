@@ -1,36 +1,35 @@
 """How much of a score is the luck of a training's seed."""
 
-from brainlapse.report.study import Study
-from brainlapse.report.table import PageTable, Row, numbers_of, only
-from brainlapse.report.words import number
+import pandas as pd
 
-SHOWN = (
-    ("brain", "ssim_brain", "SSIM in the brain", 4),
-    ("changed", "mae_changed", "error where it changed", 4),
-    ("brain", "change_correlation", "correlation of change", 3),
-    ("ventricles", "volume_rate_error_percent_per_year", "error of the ventricles’ rate, % a year", 2),
-)
+from brainlapse.report.claims import CELLS
+from brainlapse.report.study import Study
+from brainlapse.report.table import Cell, PageTable, Row, headings, numbers_of
+from brainlapse.report.words import number
+from brainlapse.tables import MISSING
 
 
 def by_seed(study: Study, cohort: str) -> PageTable | None:
     """One row a group of rows of config.yaml that differ in their seed alone."""
     found = study.stability[study.stability["cohort"] == cohort]
-    rows = []
-    for model, part in found.groupby("model", sort=False):
-        cells = [(str(int(part["seeds"].max())), "")]
-        for region, metric, _, digits in SHOWN:
-            row = only(part, region=region, metric=metric)
-            if row is None:
-                cells.append(("n/a", ""))
-                continue
-            ends = f"{number(row['lowest'], digits)} to {number(row['highest'], digits)}"
-            cells.append((f"{number(row['mean'], digits)} ± {number(row['sd'], digits)}", ends))
-        rows.append(Row(model, cells))
+    rows = [
+        Row(model, [(str(int(part["seeds"].max())), ""), *(_spread(part, cell) for cell in CELLS)])
+        for model, part in found.groupby("model", sort=False)
+    ]
     if not rows:
         return None
     return PageTable(
         "Rows that were trained again with another seed: mean ± standard deviation over the seeds, and the "
         "range.",
-        ["seeds", *(heading for _, _, heading, _ in SHOWN)], rows, "model", numbers_of(found),
-        "6_evaluate/stability.tsv",
+        ["seeds", *headings(CELLS)], rows, "model", numbers_of(found), "6_evaluate/stability.tsv",
     )  # fmt: skip
+
+
+def _spread(part: pd.DataFrame, cell: Cell) -> tuple[str, str]:
+    row = cell.row_of(part)
+    if row is None:
+        return MISSING, ""
+    mean, sd, lowest, highest = (
+        number(row[name], cell.digits) for name in ("mean", "sd", "lowest", "highest")
+    )
+    return f"{mean} ± {sd}", f"{lowest} to {highest}"

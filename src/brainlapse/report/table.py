@@ -1,7 +1,6 @@
 """A table of the page: texts in cells, what it shows, and the numbers themselves to take away."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -29,7 +28,6 @@ class PageTable:
     first: str = "model"
     numbers: str | None = None
     source: str = ""
-    notes: list[str] = field(default_factory=list)
 
 
 def numbers_of(frame: pd.DataFrame) -> str | None:
@@ -40,25 +38,40 @@ def numbers_of(frame: pd.DataFrame) -> str | None:
     return data_uri(text.encode(), "text/tab-separated-values")
 
 
-def cell(row: pd.Series | None, what: str, digits: int, sign: bool = False) -> tuple[str, str]:
-    """The number `what` of a row of a table with `what_low` and `what_high`, and its interval."""
-    if row is None:
-        return MISSING, ""
+@dataclass(frozen=True)
+class Cell:
+    """What one column shows of a region's metric: `shows` is value, gain, difference or gain_difference."""
 
-    def written(value: float) -> str:
-        return number(value, digits, sign)
+    heading: str
+    region: str
+    metric: str
+    digits: int
+    shows: str = "value"
+    bounds: bool = True
 
-    return written(row[what]), bounds(row[f"{what}_low"], row[f"{what}_high"], written)
+    @property
+    def better(self) -> int:
+        """Which way is better, as the heading's arrow says: 1 up, -1 down, 0 neither."""
+        return ("↑" in self.heading) - ("↓" in self.heading)
+
+    def row_of(self, frame: pd.DataFrame) -> pd.Series | None:
+        """The row with its region and metric; None without it, the last of several."""
+        found = frame[(frame["region"] == self.region) & (frame["metric"] == self.metric)]
+        return None if found.empty else found.iloc[-1]
+
+    def of(self, frame: pd.DataFrame) -> tuple[str, str]:
+        """The number and, in brackets, its interval, from the row of a table."""
+        row = self.row_of(frame)
+        if row is None or pd.isna(row[self.shows]):
+            return MISSING, ""
+        low, high = (row[f"{self.shows}_{end}"] for end in ("low", "high"))
+        return self.written(row[self.shows]), bounds(low, high, self.written) if self.bounds else ""
+
+    def written(self, value: float) -> str:
+        """A number of this column; what is not a plain value has its sign."""
+        return number(value, self.digits, sign=self.shows != "value")
 
 
-def only(frame: pd.DataFrame, **values) -> pd.Series | None:
-    """The one row with these values; None without it, the last of several."""
-    for column, value in values.items():
-        frame = frame[frame[column] == value]
-    return None if frame.empty else frame.iloc[-1]
-
-
-def in_order(values: Iterable[str], order: Callable[[str], object] | None = None) -> list[str]:
-    """Different values as they first appear, or sorted by `order`."""
-    found = list(dict.fromkeys(values))
-    return sorted(found, key=order) if order else found
+def headings(cells: tuple[Cell, ...]) -> list[str]:
+    """What stands above the columns."""
+    return [cell.heading for cell in cells]

@@ -35,8 +35,8 @@ def _change(rows: pd.DataFrame) -> str:
         return ""
     correlation, missed = (rows.loc[("brain", name)] for name in ("change_correlation", "change_error"))
     return (
-        f"Its change map correlates with the true one by {_value(correlation)} (copying: 0) "
-        f"and misses {_value(missed)} of the change (copying: 1)."
+        f"Its change map correlates with the true one by {_value(correlation)} (copying: 0) and misses "
+        f"{_value(missed)} of the change (copying: 1)."
     )
 
 
