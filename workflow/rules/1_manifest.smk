@@ -10,7 +10,7 @@ rule phantom:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         settings=study.canonical(study.phantom_settings(config)),
@@ -36,7 +36,7 @@ checkpoint manifest:
         "../../envs/manifest.yaml"
     threads: 4  # conversions of DICOM series at once
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=720,
     params:
         settings=settings(study.manifest_settings, "cohort"),

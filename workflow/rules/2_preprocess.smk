@@ -15,7 +15,7 @@ rule template:
         "../../envs/template.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=30,
     message:
         "template: fetch {wildcards.template} from TemplateFlow"
@@ -38,7 +38,7 @@ rule preprocess:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=120,
     params:
         settings=settings(study.preprocess_settings),
@@ -66,7 +66,7 @@ rule gather:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         settings=settings(study.gather_settings),
@@ -94,7 +94,7 @@ rule show:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=60,
     params:
         settings=settings(study.preprocess_settings),

@@ -19,7 +19,7 @@ rule pairs:
         "../../envs/pairs.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         settings=settings(study.pairs_settings),

@@ -20,7 +20,8 @@ rule train:
     resources:
         gpu=config["train"]["processes"],
         options=study.train_options(config),
-        mem_mb=16000,
+        launcher="",  # a cluster's srun, where several machines train one model (workflow/profiles/slurm)
+        mem_mb=growing(16000),
         runtime=2880,
     params:
         settings=settings(study.train_settings, "model"),
@@ -29,4 +30,4 @@ rule train:
     message:
         "train: {wildcards.model}"
     shell:
-        "python -m brainlapse train --model {wildcards.model:q} --pairs {input.pairs:q} --quality {input.quality:q} --threads {threads} {resources.options} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        "{resources.launcher} python -m brainlapse train --model {wildcards.model:q} --pairs {input.pairs:q} --quality {input.quality:q} --threads {threads} {resources.options} --settings {params.settings:q} --out {params.out:q} 2>&1 | tee {log:q}"

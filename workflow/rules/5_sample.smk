@@ -19,7 +19,7 @@ rule sample_shard:
     resources:
         gpu=1,
         batch=config["sample"]["batch"],
-        mem_mb=16000,
+        mem_mb=growing(16000),
         runtime=720,
     params:
         settings=settings(study.sample_settings, "model"),
@@ -51,7 +51,7 @@ rule sample:
     resources:
         gpu=gpus_of_samples,
         batch=config["sample"]["batch"],
-        mem_mb=16000,
+        mem_mb=growing(16000),
         runtime=720,
     params:
         settings=settings(study.sample_settings, "model"),

@@ -16,7 +16,7 @@ rule score:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=240,
     params:
         settings=settings(study.score_settings),
@@ -55,7 +55,7 @@ rule compare:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         settings=settings(study.compare_settings),

@@ -24,8 +24,10 @@ except Refused as refusal:
         f"{' + '.join(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))}: {refusal}"
     )
 
-# Every environment runs the package from here, without installing it.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={str(SOURCE)!r}; ")
+# Every environment runs the package from here, without installing it. A cluster tells all processes of a job
+# to stop (SIGTERM): the shell waits for its stage, which may have something to save. If the shell died first,
+# the job would count as ended, and the cluster would kill the training as it writes its checkpoint.
+shell.prefix(f"set -euo pipefail; trap : TERM; export PYTHONPATH={str(SOURCE)!r}; ")
 
 RESULTS = config["results"].rstrip("/")
 COHORTS = sorted(config["cohorts"])
@@ -54,6 +56,15 @@ def settings(of, *wildcards):
         return study.canonical(of(config, *(wc[name] for name in wildcards)))
 
     return canonical_settings
+
+
+def growing(mem_mb):
+    """A resource function: so much memory, and as much more for each attempt that failed before."""
+
+    def mem_mb_of_attempt(wc, attempt):
+        return mem_mb * attempt
+
+    return mem_mb_of_attempt
 
 
 def download(cohort):

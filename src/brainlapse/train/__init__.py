@@ -17,7 +17,7 @@ from brainlapse.models.stored import Recipe, save_settings, save_weights
 from brainlapse.train.acceleration import compile_networks, recompute_blocks
 from brainlapse.train.checkpoints import Checkpoints, fingerprint_of
 from brainlapse.train.journal import Journal
-from brainlapse.train.launch import launched
+from brainlapse.train.launch import launched, machines
 from brainlapse.train.loop import train
 from brainlapse.train.pairs import TrainingPairs
 from brainlapse.train.pictures import Pictures
@@ -32,11 +32,11 @@ _log = logging.getLogger(__name__)
 def run(options: Namespace) -> None:
     """Train one model of config.yaml and write its folder.
 
-    With `--processes` it starts itself so many times and waits; torchrun does the
-    same on several machines.
+    With `--processes` it starts itself so many times and waits; srun and torchrun
+    do the same on several machines.
     """
     recipe, training = _settings_of(options)
-    if options.processes > 1 and not dist.is_torchelastic_launched():
+    if not dist.is_torchelastic_launched() and options.processes * machines() > 1:
         status = launched(options.processes)
         if status:
             raise SystemExit(status)
@@ -46,7 +46,7 @@ def run(options: Namespace) -> None:
 
 
 def _settings_of(options: Namespace) -> tuple[Recipe, TrainingSettings]:
-    settings, processes = options.settings, processes_together(options.processes)
+    settings, processes = options.settings, processes_together(options.processes * machines())
     try:
         recipe = Recipe.read(settings)
         training = settings_from(TrainingSettings, settings.get("training", {}), "training.")

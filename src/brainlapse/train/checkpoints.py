@@ -58,7 +58,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Forget all: the run is complete, and a rerun is asked for because something changed."""
-        for path in self.folder.glob("*.safetensors"):
+        for path in self.folder.iterdir():
             path.unlink()
 
     def _newest_first(self) -> list[Path]:

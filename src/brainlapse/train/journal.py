@@ -25,18 +25,22 @@ class Journal:
     """Notes on a run of `steps` steps, of which `since` were done before.
 
     Lines and pictures that an earlier, killed run made of steps after `since`
-    are dropped: those steps are done again.
+    are dropped: those steps are done again. The lines are written twice, to
+    `log.jsonl` and beside the checkpoints: Snakemake takes the outputs of a
+    failed job away, and with them the first.
     """
 
     def __init__(self, folder: Path, model: str, steps: int, since: int):
         self.folder, self.model, self.steps, self.since = folder, model, steps, since
-        kept = _lines_until(folder / "log.jsonl", since)
-        write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        copies = [folder / "log.jsonl", folder / "resume" / "log.jsonl"]
+        kept = max((_lines_until(path, since) for path in copies), key=len)
+        for path in copies:
+            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         for path in (folder / _PICTURES).glob("step-*.png"):
             if int(path.stem.removeprefix("step-")) > since:
                 path.unlink()
         self._seconds_before = kept[-1]["seconds"] if kept else 0.0
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8", buffering=1)
+        self._files = [path.open("a", encoding="utf-8", buffering=1) for path in copies]
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=since)
         self._losses: dict[str, list[float]] = defaultdict(list)
         self._began = time.monotonic()
@@ -45,7 +49,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        for file in self._files:
+            file.close()
         self._board.close()
 
     def note(self, run: Run, losses: Mapping[str, float], learning_rate: float) -> None:
@@ -68,7 +73,8 @@ class Journal:
             "seconds": round(self._seconds_before + seconds, 1),
         }
         self._losses.clear()
-        self._file.write(json.dumps(line) + "\n")
+        for file in self._files:
+            file.write(json.dumps(line) + "\n")
         self._chart(line)
         if not step % max(1, self.steps // _LINES_SHOWN) or last:
             self._show(line)
