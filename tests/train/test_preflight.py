@@ -136,4 +136,7 @@ def test_the_memory_of_a_real_step_is_about_what_was_counted(precision, family):
     command = [sys.executable, "-c", TRAINING, json.dumps(settings)]
     taken = int(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     print(f"counted {needed / 2**20:.0f} MiB, taken {taken / 2**20:.0f} MiB, ratio {needed / taken:.2f}")
-    assert 1 / 1.35 < needed / taken < 1.35
+    if "torch imitates it" in preflight(recipe, training_of(batch=2, precision=precision), CPU, 1):
+        assert taken > 1.35 * needed
+    else:
+        assert 1 / 1.35 < needed / taken < 1.35

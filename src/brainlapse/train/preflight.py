@@ -5,7 +5,7 @@ import torch
 from brainlapse.errors import Refused
 from brainlapse.models.cost import HALF, Cost, cost_of
 from brainlapse.models.stored import Recipe
-from brainlapse.train.hardware import flops_per_second, free_bytes, half_error
+from brainlapse.train.hardware import flops_per_second, free_bytes, half_error, is_imitated
 from brainlapse.train.memory import what_to_lower
 from brainlapse.train.ranks import processes_on_this_machine
 from brainlapse.train.settings import TrainingSettings
@@ -13,6 +13,10 @@ from brainlapse.train.settings import TrainingSettings
 LARGEST_HALF_ERROR = 0.01  # rounding makes about 0.002; a wrong kernel makes 0.1 and more
 # Weights, their average, their gradients and the two moments of Adam, float32 each.
 _BYTES_A_WEIGHT = 20
+_IMITATED = (
+    "this CPU has no {} of its own: torch imitates it, slowly and in several times the memory counted; "
+    "training.precision: fp32 is better here"
+)
 _MORE_WITH_OTHERS = 4  # gradients once more, in one piece, where processes exchange them
 
 
@@ -81,9 +85,10 @@ def _checked_arithmetic(cost: Cost, precision: str, device: torch.device) -> str
             f" off fp32, where rounding makes {LARGEST_HALF_ERROR:.0%} at most. Set it to fp32, or "
             "install another version."
         )
+    imitated = f"; {_IMITATED.format(precision)}" if is_imitated(precision, device) else ""
     return (
         f"; {precision} convolutions differ from fp32 by {errors[worst]:.2%} at most ({by} {version}; "
-        f"{LARGEST_HALF_ERROR:.0%} would be refused)"
+        f"{LARGEST_HALF_ERROR:.0%} would be refused){imitated}"
     )
 
 
