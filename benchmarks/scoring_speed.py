@@ -1,7 +1,8 @@
 """What scoring costs: CPU seconds a sample, by part, and memory, on generated volumes of the study's size.
 
 Writes a few people's scans and one model's samples at 128×160×128 voxels and scores them with the
-stage's own command, once with few and once with many draws a request. CPU seconds of one thread, so
+stage's own command: for few and many draws a request, for few and twice as many people, and for a study's
+first model, which computes the features of the real scans for all. CPU seconds of one thread, so
 other work on the machine does not count; memory is the largest resident set of the command.
 
     .venv/stages/bin/python benchmarks/scoring_speed.py [--people 3] [--draws 2 10]
@@ -39,7 +40,8 @@ from brainlapse.evaluate.volumetry import Ruler  # noqa: E402
 from brainlapse.volumes import BACKGROUND, Grid, read_volume, write_volume  # noqa: E402
 
 GRID = Grid((128, 160, 128), 1.4)
-WANTED, WANTED_MINUTES, CORES = 114 * 10 * 10, 30, 2
+PEOPLE, MODELS, DRAWS = 114, 10, 10  # a request each
+WANTED_MINUTES, CORES = 30, 2
 REPEATS = 5
 
 
@@ -111,20 +113,29 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def whole(people: int, draws: tuple[int, int]) -> None:
-    """The stage's command with few and many draws: seconds, memory, and what that makes for a study."""
+    """The stage's command on four small studies: seconds, memory, and what that makes for a large one."""
+    few, many = sorted(draws)
     with tempfile.TemporaryDirectory() as folder:
-        write_study(Path(folder), people, max(draws))
-        lines = {count: command(Path(folder), people, count) for count in sorted(draws)}
-    print("| draws a request | samples | CPU s | peak memory, MiB |\n|---|---|---|---|")
-    for count, (seconds, mib) in lines.items():
-        print(f"| {count} | {people * count} | {seconds:.1f} | {mib:.0f} |")
-    (few, (quick, _)), (many, (slow, _)) = lines.items()
-    each = (slow - quick) / (people * (many - few))
-    hours = each * WANTED / CORES / 60
+        write_study(Path(folder), 2 * people, many)
+        first = command(Path(folder), 2 * people, few)  # of its model the real scans' features are computed
+        small, long, wide = (
+            command(Path(folder), *size) for size in ((people, few), (people, many), (2 * people, few))
+        )
+    print("| model | people | draws a request | CPU s | peak memory, MiB |\n|---|---|---|---|---|")
+    for name, persons, count, (seconds, mib) in (
+        ("the first", 2 * people, few, first), ("another", people, few, small),
+        ("another", people, many, long), ("another", 2 * people, few, wide),
+    ):  # fmt: skip
+        print(f"| {name} | {persons} | {count} | {seconds:.1f} | {mib:.0f} |")
+    draw = (long[0] - small[0]) / (people * (many - few))
+    request = (wide[0] - small[0]) / people - few * draw
+    model = small[0] - people * (request + few * draw)
+    features = (first[0] - wide[0]) / (2 * people)
+    seconds = features * PEOPLE + MODELS * (model + PEOPLE * (request + DRAWS * draw))
     print(
-        f"\nA further draw of a request costs {each:.3f} CPU s. {WANTED:,} of them on {CORES} cores: "
-        f"{hours:.0f} min (wanted with all else: {WANTED_MINUTES}). What a request costs comes on top: "
-        "compare --people."
+        f"\nA draw costs {draw:.3f} CPU s, a request {request:.2f} in the first model {features:.2f} more, a "
+        f"model {model:.1f}: {PEOPLE} people × {MODELS} models × {DRAWS} draws on {CORES} cores take "
+        f"{seconds / CORES / 60:.0f} min (wanted: {WANTED_MINUTES})."
     )
 
 
@@ -147,24 +158,31 @@ def write_study(folder: Path, people: int, draws: int) -> None:
         })  # fmt: skip
         for draw in range(draws):
             write_volume(folder / f"r{person}_{draw}.nii.gz", brain(100 * person + draw), GRID.affine)
-    for rows, table in ((quality, tables.QUALITY), (requests, tables.REQUESTS)):
-        tables.write(pd.DataFrame(rows).reindex(columns=table.names), folder / table.name, table)
+    write_table(quality, folder, tables.QUALITY)
+    write_table(requests, folder, tables.REQUESTS)
+
+
+def write_table(rows: list[dict], folder: Path, table: tables.Table) -> None:
+    """Write a table; columns that no row has are n/a."""
+    tables.write(pd.DataFrame(rows).reindex(columns=table.names), folder / table.name, table)
 
 
 def command(folder: Path, people: int, draws: int) -> tuple[float, float]:
     """CPU seconds and peak MiB of scoring so many draws a request."""
     rows = [
-        {"request": f"r{person}", "draw": draw, "image": f"r{person}_{draw}.nii.gz"}
+        {"request": f"r{person}", "draw": draw, "image": f"../r{person}_{draw}.nii.gz"}
         for person in range(people)
         for draw in range(draws)
     ]
-    samples = pd.DataFrame(rows).reindex(columns=tables.SAMPLES.names)
-    tables.write(samples, folder / "samples.tsv", tables.SAMPLES)
+    asked = folder / f"{people}-{draws}"
+    write_table(rows, asked, tables.SAMPLES)
+    requests = tables.read(folder / tables.REQUESTS.name, tables.REQUESTS)
+    tables.write(requests[:people], asked / tables.REQUESTS.name, tables.REQUESTS)
     settings = {"seed": 0, "change_threshold": 0.05, "inception_weights": None, "label_maps": None}
     line = [
         sys.executable, "-m", "brainlapse", "evaluate", "--model", "m", "--cohort", "c", "--quality",
-        str(folder / "quality.tsv"), "--samples", str(folder), "--settings", json.dumps(settings),
-        "--out", str(folder / f"scores/{draws}/c"),
+        str(folder / "quality.tsv"), "--samples", str(asked), "--settings", json.dumps(settings),
+        "--out", str(folder / f"scores/{people}-{draws}/c"),
     ]  # fmt: skip
     process = subprocess.Popen(line, env=os.environ | ONE_THREAD | {"PYTHONPATH": str(PROJECT / "src")},
                                stderr=subprocess.DEVNULL)  # fmt: skip

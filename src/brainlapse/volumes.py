@@ -41,14 +41,14 @@ def read_volume(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Return a NIfTI file's float32 array, as stored, and its (4, 4) affine.
 
     Raises Refused with the path and the reason if the file is absent, is not
-    NIfTI, is cut short or is corrupt. A compressed file is read to its end
-    first: nibabel never looks at the checksum and would return wrong voxels.
+    NIfTI, is cut short or is corrupt. A compressed file is read to its end,
+    since nibabel never looks at the checksum and would return wrong voxels.
     """
     path = Path(path)
     try:
-        if path.name.endswith(".gz"):
-            _read_to_end(path)
         image = nib.load(path)
+        if path.name.endswith(".gz"):
+            return _decompressed(path, type(image)), image.affine
         return np.asarray(image.dataobj, dtype=np.float32), image.affine
     except FileNotFoundError:
         raise Refused(f"{path} is not there.") from None
@@ -90,8 +90,10 @@ def brain_of(volume: np.ndarray) -> np.ndarray:
     return volume > BACKGROUND
 
 
-def _read_to_end(path: Path) -> None:
-    """Raise where the file is cut short, or where the checksum at its end is not that of its content."""
+def _decompressed(path: Path, kind: type[nib.Nifti1Image]) -> np.ndarray:
+    """The voxels of a file that is neither cut short nor at odds with the checksum at its end."""
     with gzip.open(path) as stream:
+        voxels = np.asarray(kind.from_stream(stream).dataobj, dtype=np.float32)
         while stream.read(1 << 22):
-            pass  # the bytes are not wanted: gzip checks them as they go by
+            pass  # what follows the voxels is not wanted: gzip checks it as it goes by
+    return voxels

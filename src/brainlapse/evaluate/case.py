@@ -104,13 +104,17 @@ class Case:
         return multiscale(*self._both_masked, self.ssim_masked)
 
     @cached_property
+    def _in_box(self) -> Windowed:
+        return Windowed(self.sample, self.pair.box)
+
+    @cached_property
     def _spills(self) -> bool:
         """Whether the sample has something outside the pair's box."""
-        return np.count_nonzero(self.sample) > np.count_nonzero(self.sample[self.pair.box])
+        return np.count_nonzero(self.sample) > np.count_nonzero(self._in_box.inside)
 
     @cached_property
     def _windowed(self) -> Windowed:
-        return Windowed(self.sample, whole_box(self.sample) if self._spills else self.pair.box)
+        return Windowed(self.sample, whole_box(self.sample)) if self._spills else self._in_box
 
     @cached_property
     def _masked(self) -> bool:

@@ -1,7 +1,7 @@
 """Gaussian means as three small matrix products, and the box outside of which a volume is empty.
 
 Filtering along an axis is linear, so it is the product with the filtered
-identity matrix. On one core that takes a third of the time of a filter that
+identity matrix. On one core that takes a fraction of the time of a filter that
 walks over the voxels, and the borders (reflected) are the filter's own.
 """
 
@@ -13,6 +13,7 @@ from scipy import ndimage
 WINDOW = 11  # voxels, with SIGMA as in Wang et al. 2004
 SIGMA = 1.5
 RADIUS = WINDOW // 2
+_BLOCK = 32  # voxels; of 24 to 48 about as quick, in a bit over half the time of whole matrices
 Box = tuple[slice, slice, slice]
 
 
@@ -20,9 +21,27 @@ def gaussian(volume: np.ndarray, sigma: float = SIGMA, radius: int = RADIUS) -> 
     """The volume (X, Y, Z), float32, filtered with a Gaussian of that σ cut off at `radius` voxels."""
     x, y, z = volume.shape
     along_x, along_y, along_z = (_matrix(size, sigma, radius) for size in volume.shape)
-    volume = (along_x @ volume.reshape(x, -1)).reshape(x, y, z)
-    volume = along_y @ volume
-    return (volume.reshape(-1, z) @ along_z.T).reshape(x, y, z)
+    filtered = np.empty((x, y * z), dtype=np.float32)
+    for out, reach in _blocks(x, radius):
+        np.matmul(along_x[out, reach], volume.reshape(x, -1)[reach], out=filtered[out])
+    filtered, halfway = filtered.reshape(x, y, z), np.empty((y, z), dtype=np.float32)
+    for plane in filtered:  # small enough for a processor's own memory
+        for out, reach in _blocks(y, radius):
+            np.matmul(along_y[out, reach], plane[reach], out=halfway[out])
+        for out, reach in _blocks(z, radius):
+            plane[:, out] = halfway[:, reach] @ along_z[out, reach].T
+    return filtered
+
+
+@cache
+def _blocks(size: int, radius: int) -> list[tuple[slice, slice]]:
+    """Parts of an axis, each with what its windows reach: the matrices are zero elsewhere."""
+    starts = range(0, size, _BLOCK)
+    stops = [min(start + _BLOCK, size) for start in starts]
+    return [
+        (slice(start, stop), slice(max(0, start - radius), min(stop + radius, size)))
+        for start, stop in zip(starts, stops, strict=True)
+    ]
 
 
 @cache
