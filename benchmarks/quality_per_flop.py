@@ -37,19 +37,23 @@ from brainlapse.writing import write_text  # noqa: E402
 # name → settings, as a row in config.yaml has them, and how to sample it if not in every way of SAMPLINGS.
 ROWS = """
 average:           {family: average}
-regression:        {family: regression, predict: change, conditions: &told [source, interval, diagnosis]}
-regression_motion: {family: regression, predict: motion, conditions: *told}
+pace:              {family: average, start: paced, conditions: &told [source, interval, diagnosis]}
+regression:        {family: regression, predict: change, start: usual, conditions: *told}
+regression_motion: {family: regression, predict: motion, start: usual, conditions: *told}
+regression_paced:  {family: regression, predict: motion, start: paced, conditions: *told}
 regression_source: {family: regression, predict: motion, start: source, conditions: *told}
 image_epsilon:     {family: diffusion, diffuse: image, predict: epsilon, conditions: *told}
 image_v:           {family: diffusion, diffuse: image, predict: v, conditions: *told}
 image_x0:          {family: diffusion, diffuse: image, predict: x0, conditions: *told}
-residual_epsilon:  {family: diffusion, diffuse: residual, predict: epsilon, conditions: *told}
-residual_v:        {family: diffusion, diffuse: residual, predict: v, conditions: *told}
-residual_x0:       {family: diffusion, diffuse: residual, predict: x0, conditions: *told}
-residual_motion:   {family: diffusion, diffuse: residual, predict: motion, conditions: *told}
+residual_epsilon:  {family: diffusion, diffuse: residual, predict: epsilon, start: usual, conditions: *told}
+residual_v:        {family: diffusion, diffuse: residual, predict: v, start: usual, conditions: *told}
+residual_x0:       {family: diffusion, diffuse: residual, predict: x0, start: usual, conditions: *told}
+residual_motion:   {family: diffusion, diffuse: residual, predict: motion, start: usual, conditions: *told}
+residual_paced:    {family: diffusion, diffuse: residual, predict: motion, start: paced, conditions: *told}
 residual_source:   {family: diffusion, diffuse: residual, predict: motion, start: source, conditions: *told}
 flow_source:       {family: flow, start: source, conditions: *told, samplings: ["1", "2", "4", "10"]}
 flow_usual:        {family: flow, start: usual, conditions: *told, samplings: ["1", "2", "4", "10"]}
+flow_paced:        {family: flow, start: paced, conditions: *told, samplings: ["1", "2", "4", "10"]}
 flow_noise:        {family: flow, start: usual, noise: 1.0, conditions: *told}
 motion_source:     {family: diffusion, diffuse: residual, predict: motion, conditions: [source]}
 motion_interval:   {family: diffusion, diffuse: residual, predict: motion, conditions: [source, interval]}

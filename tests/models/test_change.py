@@ -19,11 +19,16 @@ def people(count, change_a_year, years, noise=0.0, seed=0):
     return Batch(source, years, torch.where(source > -1, changed, -1.0))
 
 
-def fitted(batch, by_interval=True, start="usual"):
-    usual = UsualChange(SHAPE, by_interval, start)
-    usual.fit(Batch(batch.source[i:][:1], batch.interval_years[i:][:1], batch.target[i:][:1])
-              for i in range(len(batch.source)))  # fmt: skip
+def fitted(batch, conditions=("source", "interval"), start="usual"):
+    usual = UsualChange(SHAPE, conditions, start)
+    usual.fit([one_of(batch, index) for index in range(len(batch.source))])
     return usual
+
+
+def one_of(batch, index):
+    facts = {name: of_all[index:][:1] for name, of_all in batch.facts.items()}
+    volumes = (each[index:][:1] for each in (batch.source, batch.interval_years, batch.target))
+    return Batch(*volumes, facts=facts)
 
 
 def growing(count=400):
@@ -41,7 +46,7 @@ def test_a_change_that_all_share_is_found_and_nothing_but_scatter_is_left():
 def test_more_years_are_more_change_unless_the_interval_is_not_told():
     batch = growing()
     for by_interval in (True, False):
-        usual = fitted(batch, by_interval)
+        usual = fitted(batch, ("source", "interval") if by_interval else ("source",))
         one, four = (Batch(batch.source[:1], torch.tensor([years])) for years in (1.0, 4.0))
         ratio = ((usual.expected(four) - four.source) / (usual.expected(one) - one.source))[:, :, 4:]
         torch.testing.assert_close(ratio.mean(), torch.tensor(4.0 if by_interval else 1.0), rtol=1e-3, atol=0)
@@ -75,3 +80,37 @@ def test_what_is_cut_to_the_range_gives_a_follow_up_that_needs_no_cutting():
     cut = usual.within_range(batch, wild)
     uncut = torch.where(batch.brain, usual.expected(batch) + usual.sd * cut, -1.0)
     torch.testing.assert_close(usual.followup(batch, wild), uncut, rtol=0, atol=1e-5)
+
+
+def test_people_of_known_paces_are_foretold_theirs_and_others_the_average():
+    diagnosis = (torch.arange(60) % 3).float()
+    batch = paced(diagnosis, torch.linspace(1, 5, 60))
+    usual = fitted(batch, ("source", "interval", "diagnosis"), "paced")
+    paces = usual.pace(batch, usual.mean)
+    for stage, expected in enumerate((0.5, 1.0, 1.5)):
+        torch.testing.assert_close(paces[diagnosis == stage].mean(), torch.tensor(expected), rtol=0, atol=0.1)
+    unknown = Batch(batch.source, batch.interval_years, facts={"diagnosis": torch.full((60,), torch.nan)})
+    assert (usual.pace(unknown, usual.mean) - 1).abs().mean() < 0.1
+    assert usual.sd < 0.7 * fitted(batch).sd
+
+
+def test_who_has_gone_far_along_the_change_is_foretold_to_go_on_faster():
+    torch.manual_seed(0)
+    gone = torch.rand(80) * 4
+    batch = paced(2 * gone / 4, torch.linspace(1, 5, 80), gone)
+    usual = fitted(batch, start="paced")
+    found = torch.corrcoef(torch.stack([usual.pace(batch, usual.mean), 0.5 + gone / 4]))[0, 1]
+    assert found > 0.8
+
+
+def paced(stage, years, gone=None):
+    """Brains that change alike, 0.5, 1 or 1.5 times as fast at stages 0 to 2, after `gone` years of it."""
+    still = people(len(stage), 0.0, years)
+    pattern = torch.linspace(-0.08, 0.08, SHAPE[2]).expand(SHAPE)
+
+    def after(times):
+        return torch.where(still.brain, still.source + times[:, None, None, None, None] * pattern, -1.0)
+
+    before = torch.zeros_like(years) if gone is None else gone
+    source, target = after(before), after(before + (0.5 + 0.5 * stage) * years)
+    return Batch(source, years, target, facts={"diagnosis": stage})

@@ -15,9 +15,17 @@ from brainlapse.models.unet import UNet
 SHAPE = (16, 20, 16)
 NETWORK = {"patch": 2, "channels": [8, 16], "attention_levels": [1]}
 IMAGE = {"predict": "epsilon", "diffuse": "image"}
+OTHERS = {
+    name: torch.full((1,), number) for name, number in (("age", 60.0), ("sex", 1.0), ("diagnosis", 2.0))
+}
 ROWS = {
     "average": {"family": "average"},
     "average_no_interval": {"family": "average", "conditions": ["source"]},
+    "average_paced": {
+        "family": "average",
+        "start": "paced",
+        "conditions": ["source", "interval", "diagnosis"],
+    },
     "diffusion": {"family": "diffusion"},
     "x0": {"family": "diffusion", "predict": "x0"},
     "from_source": {"family": "diffusion", "start": "source"},
@@ -63,7 +71,7 @@ def built(row, shaken=0.0):
     """An untrained model, calibrated; `shaken` moves its zero weights so that its inputs matter."""
     torch.manual_seed(0)
     model = recipe_of(row).build()
-    model.calibrate([pair()])
+    model.calibrate([pair(), replace(pair(seed=1, interval_years=3.0), facts=OTHERS)])
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += shaken * torch.randn_like(parameter)
@@ -237,7 +245,7 @@ def test_no_time_no_change(name):
         ({"family": "regression", "conditions": ["interval"]}, "must be given it"),
         ({"family": "diffusion", "predict": "noise"}, "predict: must be one of"),
         ({"family": "diffusion", "beta": [0.02, 1e-4]}, "beta: must be two numbers"),
-        ({"family": "diffusion", "start": "target"}, "start: must be one of source, usual"),
+        ({"family": "diffusion", "start": "target"}, "start: must be one of source, usual, paced"),
         ({"family": "diffusion", "timestep": 5}, "timestep: there is no such key"),
         ({"family": "diffusion", "network": {"patches": 2}}, "network.patches: there is no such key"),
         ({"family": "diffusion", "network": {"channels": [12]}}, "network.channels: 12 is no multiple"),
@@ -247,7 +255,11 @@ def test_no_time_no_change(name):
             "conditions: must be one of source, interval, history, age",
         ),
         ({"family": "forest"}, "family: must be one of average, diffusion"),
-        ({"family": "average", "conditions": ["interval"]}, r"\[source, interval\] or \[source\], not"),
+        (
+            {"family": "average", "conditions": ["interval"]},
+            "conditions: the average change starts from the source",
+        ),
+        ({"family": "average", "conditions": ["source", "age"]}, "with start: paced with facts too"),
         ({"family": "vae", "conditions": ["interval"]}, "conditions: the generator .* must be given it"),
         ({"family": "vae", "beta": -1}, "beta: must be a number of at least 0"),
         ({"family": "gan", "predict": "motion"}, "predict: must be one of image, change"),

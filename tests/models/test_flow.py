@@ -128,7 +128,7 @@ def test_what_is_learnt_is_the_follow_up(noise):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"start": "target"}, "start: must be one of source, usual"),
+        ({"start": "target"}, "start: must be one of source, usual, paced"),
         ({"noise": -1}, "noise: must be a number of at least 0"),
         ({"conditions": ("interval",)}, "conditions: flow starts from the source"),
     ],

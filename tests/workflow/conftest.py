@@ -1,6 +1,8 @@
 """One finished tiny study for all tests of the workflow: it takes a minute to make."""
 
+import copy
 import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +24,16 @@ def finished(tmp_path_factory):
     study.output = answer.stdout + answer.stderr
     assert answer.returncode == 0, study.output
     return study
+
+
+@pytest.fixture
+def own_study(finished, tmp_path):
+    """A copy of the finished study, which a test may change."""
+    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
+    own = copy.copy(finished)
+    own.folder = tmp_path / "study"
+    own.configure(TINY)
+    return own
 
 
 def _damage_a_third_visit(root: Path) -> str:

@@ -1,8 +1,6 @@
 """Only what is stale reruns: a table of edits and the rules that `snakemake -n` would run after each."""
 
 import copy
-import csv
-import shutil
 
 import pytest
 from study import TINY
@@ -55,15 +53,6 @@ def test_an_edit_of_a_value_reruns_what_depends_on_it(study, config, edit):
     inner[path[-1]] = value
     study.configure(config)
     assert study.would_run() == expected
-
-
-@pytest.fixture
-def own_study(study, tmp_path):
-    """A copy of the finished study, which a test may change."""
-    shutil.copytree(study.folder, tmp_path / "study", symlinks=True)
-    own = copy.copy(study)
-    own.folder = tmp_path / "study"
-    return own
 
 
 def test_volumes_shared_out_among_jobs_are_the_same(own_study, config):
@@ -169,39 +158,3 @@ def test_what_a_failed_job_took_away_is_made_again(study, tmp_path, lost):
         assert LOST[lost] in study.would_run()
     finally:
         (tmp_path / "kept").rename(path)
-
-
-def test_a_new_scan_runs_its_subject_alone(own_study):
-    """This one is run for real: a dry run cannot see past the checkpoint."""
-    study = own_study
-    study.configure(TINY)
-    table = next((study.folder / "data/adni").glob("*.csv"))
-    before = table.read_bytes()
-    row, image = _copy_last_scan(study, table)
-    answer = study.snakemake()
-    ran = answer.stdout + answer.stderr
-    assert answer.returncode == 0, ran
-    told = {line.rpartition("preprocess: ")[2] for line in ran.splitlines() if "preprocess: " in line}
-    assert {who for who in told if not who.startswith("gather")} == {f"{row['Subject']} of adni"}
-    assert study.would_run() == set()
-    table.write_bytes(before)
-    shutil.rmtree(image.parents[1])
-    assert "manifest" in study.would_run()
-
-
-def _copy_last_scan(study, table):
-    """Give the first person of the finished study a further visit: a later copy of a scan."""
-    with open(study.folder / "results/1_manifest/adni/scans.tsv", newline="") as scans:
-        scan = list(csv.DictReader(scans, delimiter="\t"))[1]
-    with open(table, newline="") as rows:
-        row = next(r for r in csv.DictReader(rows) if r["Image Data ID"] == scan["scan"])
-    new = {**row, "Image Data ID": "I999999", "Acq Date": "6/15/2035", "Visit": "later"}
-    image = study.folder / scan["image"]
-    copied = (
-        image.parents[2] / "2035-06-15_08_00_00.0" / "I999999" / image.name.replace(scan["scan"], "I999999")
-    )
-    copied.parent.mkdir(parents=True)
-    shutil.copy(image, copied)
-    with open(table, "a", newline="") as rows:
-        csv.DictWriter(rows, fieldnames=list(row), quoting=csv.QUOTE_ALL).writerow(new)
-    return row, copied

@@ -4,7 +4,8 @@ A family is a `torch.nn.Module` made from its settings and the grid's shape, wit
 
 - `Settings`, the keys of its row in config.yaml, and `Sampling`, the keys of the
   row's `sampling` (no training depends on these), both frozen dataclasses;
-- `calibrate(batches)`, which fits buffers to training pairs before the first step;
+- `calibrate(batches)`, which fits buffers to training pairs before the first step,
+  going through them as often as it must;
 - `players()`, the parameters that each player optimises (a GAN has two);
 - `loss(batch, player)`, a number to be minimised; its random draws come from
   torch's global generator, which the training loop seeds for every step;

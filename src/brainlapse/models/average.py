@@ -1,7 +1,7 @@
-"""The average person's change and nothing else: what can be foretold without looking at the person.
+"""The average person's change and nothing else: what can be foretold without a network.
 
-No network and nothing to train but the average itself. What a model scores beyond
-this row is what it has learnt about people.
+Without looking at the person, or (`start: paced`) at the pace that a straight line
+foretells. What a model scores beyond this row is what its network has learnt.
 """
 
 from collections.abc import Iterable
@@ -14,20 +14,26 @@ from torch import nn
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import UsualChange
-from brainlapse.models.conditions import CONDITIONS
+from brainlapse.models.conditions import CONDITIONS, FACTS, check_conditions
+from brainlapse.models.settings import one_of
 
 
 @dataclass(frozen=True)
 class Settings:
     """An average row of config.yaml."""
 
+    start: str = "usual"  # the average change, or at the person's pace: change.py
     conditions: tuple[str, ...] = CONDITIONS  # with the interval the change of one year, else of a pair
 
     def __post_init__(self):
-        if tuple(self.conditions) not in (CONDITIONS, ("source",)):
+        one_of("start", self.start, ("usual", "paced"))
+        check_conditions(self.conditions)
+        allowed = {*CONDITIONS, *(FACTS if self.start == "paced" else ())}
+        if "source" not in self.conditions or not allowed.issuperset(self.conditions):
             raise Refused(
-                f"conditions: the average change starts from the source and may grow with the interval: "
-                f"[source, interval] or [source], not [{', '.join(self.conditions)}]."
+                "conditions: the average change starts from the source and may grow with the interval, and "
+                "with start: paced with facts too. It may be told source, "
+                f"{', '.join(sorted(allowed - {'source'}))}, not {', '.join(self.conditions)}."
             )
 
 
@@ -47,7 +53,7 @@ class Average(nn.Module):
     def __init__(self, settings: Settings, shape: tuple[int, int, int]):
         super().__init__()
         self.settings = settings
-        self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
+        self.usual = UsualChange(shape, settings.conditions, settings.start)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit the average: all there is to learn."""

@@ -15,50 +15,69 @@ from monai.networks.layers import GaussianFilter
 from torch import nn
 
 from brainlapse.models.batch import Batch
+from brainlapse.models.conditions import FACTS
+from brainlapse.models.pace import Pace, along
 from brainlapse.volumes import BACKGROUND
 
 # As if the pairs of so many squared years had shown no change: a voxel that few brains have stays still.
 _STILL_YEARS2 = 10.0
 _SMOOTHING_VOXELS = 0.5  # what is left of the scans' noise in an average of few people is not foretold
 _SMALLEST_SD = 1e-3
-STARTS = ("source", "usual")
+STARTS = ("source", "usual", "paced")
 
 
 class UsualChange(nn.Module):
     """The average person's change on the grid and how far people are from it.
 
     Buffers: `mean` (1, 1, X, Y, Z), in the units of a volume, for one year if
-    `by_interval`, else for a pair; `sd`, a scalar: the root mean square
-    over brain voxels of what the mean leaves of a change. From the source the
-    mean is 0, and the `sd` that of the change itself.
+    `interval` is among the row's `conditions`, else for a pair; `sd`, a scalar: the
+    root mean square over brain voxels of what is left of a change after the
+    expected one. From the source the mean is 0, and the `sd` that of the change itself.
     """
 
-    def __init__(self, shape: tuple[int, int, int], by_interval: bool, start: str = "usual"):
+    def __init__(self, shape: tuple[int, int, int], conditions: tuple[str, ...], start: str = "usual"):
         super().__init__()
-        self.by_interval, self.start = by_interval, start
+        self.by_interval, self.start = "interval" in conditions, start
         self.register_buffer("mean", torch.zeros(1, 1, *shape))
         self.register_buffer("sd", torch.ones(()))
+        self.pace = Pace(tuple(name for name in conditions if name in FACTS)) if start == "paced" else None
 
     def fit(self, batches: Iterable[Batch]) -> None:
+        """Fit mean, pace and sd, in this order; the batches are gone through once for each."""
+        if self.start != "source":
+            self.mean.copy_(self._average(batches))
+        if self.pace is not None:
+            self._fit_pace(batches)
+        squares, voxels = 0.0, 0
+        for batch in batches:
+            left = torch.where(batch.brain, batch.target - self.expected(batch), 0.0)
+            squares, voxels = squares + left.double().square().sum().item(), voxels + int(batch.brain.sum())
+        self.sd.fill_(max((squares / max(voxels, 1)) ** 0.5, _SMALLEST_SD))
+
+    def _average(self, batches: Iterable[Batch]) -> torch.Tensor:
         """Least squares per voxel: change = mean · years, shrunk towards 0, over the brains of all pairs."""
-        changes, products, weights, voxels = 0.0, 0.0, 0.0, 0
+        products, weights = 0.0, 0.0
         for batch in batches:
             years, brain = self._years(batch).double(), batch.brain
             change = torch.where(brain, batch.target - batch.source, 0.0).double()
-            changes = changes + change.square().sum(dim=0, keepdim=True)
             products = products + (years * change).sum(dim=0, keepdim=True)
             weights = weights + (years.square() * brain).sum(dim=0, keepdim=True)
-            voxels += int(brain.sum())
-        mean = GaussianFilter(3, _SMOOTHING_VOXELS)(products / (weights + _STILL_YEARS2))
-        if self.start == "source":
-            mean = torch.zeros_like(mean)
-        left = changes - 2 * mean * products + mean.square() * weights
-        self.mean.copy_(mean)
-        self.sd.fill_(max((left.sum().item() / max(voxels, 1)) ** 0.5, _SMALLEST_SD))
+        return GaussianFilter(3, _SMOOTHING_VOXELS)(products / (weights + _STILL_YEARS2))
+
+    def _fit_pace(self, batches: Iterable[Batch]) -> None:
+        known, seen, years = [], [], []
+        for batch in batches:
+            years.append(self._years(batch).flatten())
+            known.append(self.pace.known_of(batch, self.mean))
+            seen.append(along(batch.target - batch.source, batch, self.mean) / years[-1])
+        self.pace.fit(torch.cat(known), torch.cat(seen), torch.cat(years))
 
     def expected(self, batch: Batch) -> torch.Tensor:
-        """(B, 1, X, Y, Z): the source after the average person's change; it may leave [-1, 1]."""
-        return batch.source + self._years(batch) * self.mean
+        """(B, 1, X, Y, Z): the source after the usual change; it may leave [-1, 1]."""
+        years = self._years(batch)
+        if self.pace is not None:
+            years = years * self.pace(batch, self.mean)[:, None, None, None, None]
+        return batch.source + years * self.mean
 
     def standardised(self, batch: Batch) -> torch.Tensor:
         """(B, 1, X, Y, Z): (target - expected) / sd in the brain of the source, 0 outside."""

@@ -43,7 +43,7 @@ class Settings:
 
     predict: str = "motion"  # what the network says: x0 (by moving tissue, or voxel by voxel), epsilon or v
     diffuse: str = "residual"  # what is noised: how the change differs from the usual one, or the image
-    start: str = "usual"  # what a residual is measured from: the usual follow-up, or the source
+    start: str = "paced"  # what a residual is measured from: change.py
     conditions: tuple[str, ...] = CONDITIONS  # what the network is told
     timesteps: int = 1000  # T
     beta: tuple[float, float] = (1.0e-4, 0.02)  # variance added at the first and the last timestep
@@ -99,7 +99,7 @@ class Diffusion(nn.Module):
         with_history = HISTORY in settings.conditions
         self.network = UNet(settings.network, shape, images, numbers, outputs, with_history)
         if settings.diffuse == "residual":
-            self.usual = UsualChange(shape, "interval" in settings.conditions, settings.start)
+            self.usual = UsualChange(shape, settings.conditions, settings.start)
         self.register_buffer("signal", signal_shares(settings), persistent=False)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:

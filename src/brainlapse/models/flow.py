@@ -40,7 +40,7 @@ SAMPLERS = ("euler", "heun")
 class Settings:
     """A flow row of config.yaml."""
 
-    start: str = "source"  # where the path starts: at the source, or at its usual follow-up
+    start: str = "source"  # where the path starts: at the source, or at its usual follow-up (change.py)
     noise: float = 0.0  # at the start, in units of how much people usually differ; 0: draws are all alike
     conditions: tuple[str, ...] = CONDITIONS  # what the network is told
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -79,7 +79,9 @@ class Flow(nn.Module):
         numbers = {"time": TIMESTEPS} | numbers_told(settings.conditions)
         with_history = HISTORY in settings.conditions
         self.network = UNet(settings.network, shape, ("so_far", "source"), numbers, history=with_history)
-        self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
+        # Its unit is the same wherever it starts: how much people usually differ from the average change.
+        start = "usual" if settings.start == "source" else settings.start
+        self.usual = UsualChange(shape, settings.conditions, start)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit the usual change to training pairs; from the source itself, only how far people are from it."""

@@ -68,7 +68,7 @@ class Generator(nn.Module):
             history=HISTORY in settings.conditions,
             latent=settings.latent,
         )
-        self.usual = UsualChange(shape, by_interval="interval" in settings.conditions)
+        self.usual = UsualChange(shape, settings.conditions)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit the usual change to training pairs."""

@@ -31,7 +31,7 @@ class Settings:
     """A regression row of config.yaml."""
 
     predict: str = "motion"  # how the network says the change: by moving tissue, or voxel by voxel (change)
-    start: str = "usual"  # what the network's change is measured from: the usual follow-up, or the source
+    start: str = "paced"  # what the network's change is measured from: change.py
     conditions: tuple[str, ...] = CONDITIONS  # what the network is told
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
@@ -64,7 +64,7 @@ class Regression(nn.Module):
         told = numbers_told(settings.conditions)
         with_history = HISTORY in settings.conditions
         self.network = UNet(settings.network, shape, ("source",), told, outputs, with_history)
-        self.usual = UsualChange(shape, self.by_interval, settings.start)
+        self.usual = UsualChange(shape, settings.conditions, settings.start)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit the usual change to training pairs."""

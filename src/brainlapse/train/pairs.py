@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +93,10 @@ class TrainingPairs:
             history_years=history_years,
         )
 
-    def spread(self) -> Iterator[Batch]:
+    def spread(self) -> "Spread":
         """Single pairs, spread evenly over the table, enough to fit a normalisation to."""
         count = min(len(self), _CALIBRATION_PAIRS)
-        for index in np.linspace(0, len(self) - 1, count).round().astype(int):
-            yield unpacked(self.batch([int(index)]), torch.device("cpu"))
+        return Spread(self, np.linspace(0, len(self) - 1, count).round().astype(int).tolist())
 
     def digest(self) -> str:
         """A fingerprint of all that is seen: pairs, intervals, facts, history and every voxel of their scans.
@@ -208,3 +207,14 @@ def _own_device() -> torch.device:
 def draw(pairs: int, batch: int, seed: int, step: int) -> list[int]:
     """Which pairs a step sees: decided by seed and step alone."""
     return np.random.default_rng([seed, step]).integers(pairs, size=batch).tolist()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Some of the pairs, one a batch, which can be gone through again and again."""
+
+    pairs: TrainingPairs
+    indices: list[int]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (unpacked(self.pairs.batch([index]), torch.device("cpu")) for index in self.indices)
