@@ -13,6 +13,8 @@ STAGES := .venv/stages
 # Where few cores are shared, two single-threaded trainings side by side beat one after the other.
 SNAKEMAKE := PATH="$(CURDIR)/$(STAGES)/bin:$$PATH" $(WORKFLOW)/bin/snakemake --cores $(CORES) \
 	--workflow-profile workflow/profiles/demo --configfile config.yaml demo.yaml
+# Two processes share the tests, a folder of tests/ each at a time.
+IN_TWO := -n 2 --dist loadgroup
 REPORT := results/demo/7_report/index.html
 
 .PHONY: demo demo-all why clean-demo test test-all check format bench environments
@@ -35,10 +37,10 @@ clean-demo:
 	rm -rf results/demo
 
 test: environments
-	$(STAGES)/bin/python -m pytest -m "not slow"
+	$(STAGES)/bin/python -m pytest $(IN_TWO) -m "not slow"
 
 test-all: environments
-	$(STAGES)/bin/python -m pytest
+	$(STAGES)/bin/python -m pytest $(IN_TWO)
 
 check: environments
 	$(WORKFLOW)/bin/ruff check .
