@@ -1,16 +1,21 @@
-"""Each stage's environment pins what the tests run, and lists what the stage's code imports."""
+"""Each stage's environment pins what the tests run, to the last package, and lists what its code imports."""
 
 import ast
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from brainlapse.cli import BEFORE, STAGES
 from brainlapse.fingerprint import files_behind
+from environments import pinned_in
 
 PROJECT = Path(__file__).parents[1]
+REQUIREMENTS = PROJECT / "requirements"
 RUN = [name for name in (*BEFORE, *STAGES) if name not in ("fetch", "phantom")]  # with their own environment
 ENVIRONMENTS = {stage: PROJECT / "envs" / f"{stage}.yaml" for stage in RUN}
 PACKAGE_OF = {
@@ -21,12 +26,22 @@ PACKAGE_OF = {
     "yaml": "pyyaml",
 }
 OPTIONAL = {"deepbet"}  # brain: deepbet says how to install it
+COME_WITH_PYTHON = {"setuptools"}  # and pip: `pip freeze` leaves them out of a lock
 
 
-def listed(file: Path) -> dict[str, str]:
-    *conda, pip = yaml.safe_load(file.read_text())["dependencies"]
-    assert [entry.partition("=")[0] for entry in conda] == ["python", "pip"]
-    return dict(pin.split("==") for pin in pip["pip"])
+def brought_along(names: set[str]) -> set[str]:
+    """The packages, with all that they require here, and what those do."""
+    found, to_see = set(), {(name, "") for name in names}
+    while to_see:
+        found |= to_see
+        to_see = {more for name, extra in to_see for more in required(name, extra)} - found
+    return {name for name, _ in found}
+
+
+def required(name: str, extra: str) -> set[tuple[str, str]]:
+    wanted = map(Requirement, requires(name) or [])
+    here = [w for w in wanted if not w.marker or w.marker.evaluate({"extra": extra})]
+    return {(canonicalize_name(w.name), of) for w in here for of in ("", *w.extras)}
 
 
 def test_every_stage_has_its_environment():
@@ -35,9 +50,25 @@ def test_every_stage_has_its_environment():
 
 @pytest.mark.parametrize("stage", ENVIRONMENTS)
 def test_an_environment_pins_what_the_tests_run(stage):
-    lines = (PROJECT / "requirements" / "stages.txt").read_text().splitlines()
-    pinned = dict(line.split("==") for line in lines if "==" in line)
-    assert listed(ENVIRONMENTS[stage]).items() <= pinned.items()
+    assert pinned_in(ENVIRONMENTS[stage]).items() <= pinned_in(REQUIREMENTS / "stages.lock").items()
+
+
+@pytest.mark.parametrize("stage", ENVIRONMENTS)
+def test_an_environment_asks_conda_forge_for_python_and_pip_alone(stage):
+    *conda, _ = yaml.safe_load(ENVIRONMENTS[stage].read_text())["dependencies"]
+    assert [entry.partition("=")[0] for entry in conda] == ["python", "pip"]
+
+
+@pytest.mark.parametrize("stage", ENVIRONMENTS)
+def test_an_environment_leaves_no_version_to_chance(stage):
+    """What a listed package requires is listed too: else pip takes what is newest on that day."""
+    names = pinned_in(ENVIRONMENTS[stage]).keys()
+    assert not brought_along(names) - names - COME_WITH_PYTHON
+
+
+def test_what_is_locked_is_what_is_required():
+    asked = pinned_in(REQUIREMENTS / "stages.txt")
+    assert asked.items() <= pinned_in(REQUIREMENTS / "stages.lock").items()
 
 
 @pytest.mark.parametrize("stage", [*ENVIRONMENTS, "phantom"])
@@ -47,7 +78,7 @@ def test_an_environment_lists_what_the_stage_imports(stage):
     others = imported - set(sys.stdlib_module_names) - {"brainlapse"} - OPTIONAL
     if stage == "preprocess":
         others -= {"torch"}  # comes with deepbet
-    assert {PACKAGE_OF.get(name, name) for name in others} <= listed(file).keys()
+    assert {PACKAGE_OF.get(name, name) for name in others} <= pinned_in(file).keys()
 
 
 def imports(path: Path) -> set[str]:
