@@ -29,6 +29,10 @@ except Refused as refusal:
 # the job would count as ended, and the cluster would kill the training as it writes its checkpoint.
 shell.prefix(f"set -euo pipefail; trap : TERM; export PYTHONPATH={str(SOURCE)!r}; ")
 
+# What `pip install --user` once brought to this account is found before an environment's own packages, and pip
+# would not install beside it. It is out of sight for the environments that are made here, and for all jobs.
+os.environ.update(PYTHONNOUSERSITE="1")
+
 RESULTS = config["results"].rstrip("/")
 COHORTS = sorted(config["cohorts"])
 MODELS = [*study.FLOORS, *config["models"]]
