@@ -13,8 +13,8 @@ STAGES := .venv/stages
 # Where few cores are shared, two single-threaded trainings side by side beat one after the other.
 SNAKEMAKE := PATH="$(CURDIR)/$(STAGES)/bin:$$PATH" $(WORKFLOW)/bin/snakemake --cores $(CORES) \
 	--workflow-profile workflow/profiles/demo --configfile config.yaml demo.yaml
-# Two processes share the tests, a folder of tests/ each at a time.
-IN_TWO := -n 2 --dist loadgroup
+# Two processes of one thread share the tests, a folder of tests/ each at a time.
+TESTS := OMP_NUM_THREADS=1 $(STAGES)/bin/python -m pytest -n 2 --dist loadgroup
 REPORT := results/demo/7_report/index.html
 
 .PHONY: demo demo-all why clean-demo test test-all check format bench environments
@@ -37,10 +37,10 @@ clean-demo:
 	rm -rf results/demo
 
 test: environments
-	$(STAGES)/bin/python -m pytest $(IN_TWO) -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-all: environments
-	$(STAGES)/bin/python -m pytest $(IN_TWO)
+	$(TESTS)
 
 check: environments
 	$(WORKFLOW)/bin/ruff check .
