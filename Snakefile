@@ -15,8 +15,8 @@ include: "workflow/rules/6_evaluate.smk"
 include: "workflow/rules/7_report.smk"
 
 
+# The default target, as the first rule that is not included; where this file is a module, the other's is.
 rule all:
-    default_target: True
     input:
         f"{RESULTS}/7_report/index.html",
         f"{RESULTS}/7_report/subjects/index.html",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from brainlapse.errors import Failed, Refused
 from brainlapse.fetch import STUDIES
+from brainlapse.provenance import recorded
 
 BEFORE = {
     "fetch": "before the stages: download a study that is open to all, whole and checked",
@@ -30,7 +31,10 @@ STAGES = {
     "report": "one HTML page for the study, or one for each person",
 }
 
-BESIDE = {"why": "beside the stages: what a dry run of Snakemake would run, and because of which key"}
+BESIDE = {
+    "why": "beside the stages: what a dry run of Snakemake would run, and because of which key",
+    "trace": "beside the stages: what made a file, and whether it would be made in the same way today",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     stage = importlib.import_module(f"brainlapse.{options.stage}")
     try:
-        stage.run(options)
+        with recorded(options):
+            stage.run(options)
     except Refused as refusal:
         print(f"brainlapse {options.stage}: {refusal}", file=sys.stderr)
         return 2
@@ -187,4 +192,12 @@ _ARGUMENTS: dict[str, dict[str, dict]] = {
         "--subjects": {"action": "store_true", "help": "write a page for each person into --out instead"},
     },
     "why": {},
+    "trace": {
+        "file": {"type": Path, "metavar": "FILE", "help": "any file of a results folder"},
+        "--config": _file(
+            "the configuration to compare with, overlays last; else the one that was run last",
+            many=True,
+            required=False,
+        ),
+    },
 }

@@ -31,6 +31,15 @@ def code_of(part: str) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def code_by_file(part: str) -> dict[str, str]:
+    """Return the fingerprint of each file behind a part, by its path in the package."""
+    return {
+        str(path.relative_to(PACKAGE)): hashlib.sha256(_meaning(path)).hexdigest()[:16]
+        for path in sorted(files_behind(part))
+    }
+
+
 def download_of(root: str | Path) -> str:
     """Return a fingerprint of a study's folder: every path that folders.files_under finds in it.
 

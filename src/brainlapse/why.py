@@ -67,24 +67,26 @@ def parameters_changed(before: list[str], now: list[str]) -> Iterator[str]:
     """The keys whose values differ, and whether the code does; other parameters only name folders."""
     old, new = ([p for p in parameters if p.startswith("{")] for parameters in (before, now))
     if old and new:
-        yield from _differences(_flat(json.loads(old[0])), _flat(json.loads(new[0])))
+        yield from settings_changed(json.loads(old[0]), json.loads(new[0]))
     if any(map(FINGERPRINT.fullmatch, now)):
         yield "the code of its stage was edited"
 
 
-def _differences(old: dict, new: dict) -> Iterator[str]:
+def settings_changed(old: dict, new: dict) -> Iterator[str]:
+    """A line for each key that differs: its path, its value before and now."""
+    old, new = flat(old), flat(new)
     for key in sorted({**old, **new}):
         if old.get(key) != new.get(key):
             yield f"{key}: {_shown(old, key)} → {_shown(new, key)}"
 
 
-def _flat(settings: dict, prefix: str = "") -> dict:
+def flat(settings: dict, prefix: str = "") -> dict:
     """Nested settings with dots between the keys."""
-    flat = {}
+    found = {}
     for key, value in settings.items():
         nested = isinstance(value, dict) and value
-        flat |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return found
 
 
 def _shown(settings: dict, key: str) -> str:

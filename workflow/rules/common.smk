@@ -8,14 +8,17 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
 
-SOURCE = Path(workflow.basedir) / "src"
+# Found from this file, not from the main one: another workflow may use this one as a module.
+SOURCE = Path(str(workflow.current_basedir)).parents[1] / "src"
 sys.path.insert(0, str(SOURCE))
 
 from brainlapse import config as study
 from brainlapse.errors import Refused
 from brainlapse.fingerprint import code_of, download_of
+from brainlapse.resolved import write_resolved
 
 try:
     config = study.complete(config)
@@ -27,7 +30,10 @@ except Refused as refusal:
 # Every environment runs the package from here, without installing it. A cluster tells all processes of a job
 # to stop (SIGTERM): the shell waits for its stage, which may have something to save. If the shell died first,
 # the job would count as ended, and the cluster would kill the training as it writes its checkpoint.
-shell.prefix(f"set -euo pipefail; trap : TERM; export PYTHONPATH={str(SOURCE)!r}; ")
+shell.prefix(
+    f"set -euo pipefail; trap : TERM; export PYTHONPATH={str(SOURCE)!r}; "
+    f"export BRAINLAPSE_STARTED_BY='snakemake {snakemake_version}'; "
+)
 
 # What `pip install --user` once brought to this account is found before an environment's own packages, and pip
 # would not install beside it. It is out of sight for the environments that are made here, and for all jobs.
@@ -267,6 +273,10 @@ def quarantined(cohort):
     )
     more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
     return f"{len(bad)} {were.format(cohort)} quarantined and not used ({path}):{named}{more}\n"
+
+
+onstart:
+    write_resolved(config, RESULTS)
 
 
 onsuccess:

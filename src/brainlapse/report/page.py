@@ -23,12 +23,12 @@ from brainlapse.report.numbers import (
     score_table,
 )
 from brainlapse.report.pictures import common_limit, example_picture, first_picture
-from brainlapse.report.provenance import versions
 from brainlapse.report.stability import by_seed
 from brainlapse.report.study import FLOORS, Study
 from brainlapse.report.verdict import verdict
 from brainlapse.report.viewer import viewer
 from brainlapse.report.words import number, plural
+from brainlapse.versions import versions
 
 PRIMARY = "brainlapse"  # the model that is judged, unless the settings name another one
 

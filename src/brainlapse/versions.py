@@ -1,4 +1,4 @@
-"""What the page was made with: versions of Python and the packages, and the commit of this code."""
+"""What runs here: versions of Python and the packages, and the commit of this code."""
 
 import platform
 import subprocess
@@ -14,7 +14,7 @@ PACKAGES = (
 
 
 def versions() -> list[tuple[str, str]]:
-    """(name, version) of what is installed where the report was made; what is not is left out."""
+    """(name, version) of what is installed here; what is not is left out."""
     found = [("brainlapse", brainlapse.__version__), ("commit", _commit())]
     found.append(("python", platform.python_version()))
     for package in PACKAGES:
