@@ -39,6 +39,10 @@ shell.prefix(
 # would not install beside it. It is out of sight for the environments that are made here, and for all jobs.
 os.environ.update(PYTHONNOUSERSITE="1")
 
+# With `--sdm apptainer` each job runs in this image; else the line has no effect (docs/containers.md).
+container: str(SOURCE.parent / "containers" / "brainlapse.sif")
+
+
 RESULTS = config["results"].rstrip("/")
 COHORTS = sorted(config["cohorts"])
 MODELS = [*study.FLOORS, *config["models"]]
