@@ -1,4 +1,4 @@
-"""Results on another disk, or without Snakemake’s memory of them: what is known, and how it is known again."""
+"""Results on another disk, or without Snakemake’s memory of them: what is known, how it is known again."""
 
 import copy
 import shutil
