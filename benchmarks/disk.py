@@ -33,9 +33,8 @@ def main() -> None:
     results = parser.parse_args().results
     voxels = nib.load(next(results.glob(VOLUMES["preprocessed scan"]))).header["dim"][1:4].prod(dtype=int)
     print(f"{voxels:,} voxels a volume; extrapolated by × {FULL / voxels:.1f}\n")
-    print(
-        "| file | files | bytes a file | bytes a voxel | 1,000 of them at 128×160×128, GB |\n|---|---|---|---|---|"
-    )
+    print("| file | files | bytes a file | bytes a voxel | GB for 1,000 at 128×160×128 |")
+    print("|---|---|---|---|---|")
     for kind, pattern in (VOLUMES | OTHERS).items():
         sizes = [path.stat().st_size for path in results.glob(pattern)]
         if sizes:

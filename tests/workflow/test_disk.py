@@ -69,6 +69,6 @@ def test_volumes_that_are_read_no_more_can_be_deleted(own):
         shutil.rmtree(samples)
     for folder in ("logs", "benchmarks", "6_evaluate/features"):
         shutil.rmtree(results / folder)
-    for folder in results.glob("4_train/*/tensorboard"):
+    for folder in (*results.glob("4_train/*/tensorboard"), *results.glob("4_train/*/pictures")):
         shutil.rmtree(folder)
     assert own.would_run() == set()

@@ -5,6 +5,8 @@ import copy
 import pytest
 from study import TINY
 
+from brainlapse.provenance import ENDING, run_behind
+
 AFTER_REPORT = {"report"}
 PAGES = AFTER_REPORT | {"subjects"}
 AFTER_SCORES = {"score", "compare"} | PAGES
@@ -55,10 +57,15 @@ def test_an_edit_of_a_value_reruns_what_depends_on_it(study, config, edit):
     assert study.would_run() == expected
 
 
+def is_result(path):
+    """A record tells of dates as well, and is no result."""
+    return not path.name.endswith(ENDING)
+
+
 def test_volumes_shared_out_among_jobs_are_the_same(own_study, config):
     study = own_study
     folder = study.folder / "results/5_sample/regression/adni"
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and is_result(path)}
     study.configure({**config, "sample": {"shards": 2}})
     assert study.would_run() == AFTER_SAMPLES | {"sample_shard"}
     answer = study.snakemake(
@@ -68,6 +75,9 @@ def test_volumes_shared_out_among_jobs_are_the_same(own_study, config):
     for shard in ("samples-1-of-2.tsv", "samples-2-of-2.tsv"):
         assert (folder / shard).exists() and not (folder.parent.parent / "copy/adni" / shard).exists()
     assert len(before) > 2 and all(path.read_bytes() == as_bytes for path, as_bytes in before.items())
+    volumes = {path: run_behind(path) for path in before if path.suffix == ".gz"}
+    assert {run["about"]["shard"] for run in volumes.values()} == {"1/2", "2/2"}
+    assert all("sample_shard" == run["rule"] for run in volumes.values())
 
 
 def test_the_seed_reruns_whatever_draws_by_it(study, config):
