@@ -42,19 +42,33 @@ def run(folder, *arguments):
     )
 
 
-@pytest.mark.slow
-def test_a_foreign_workflow_makes_pairs_with_this_one(tmp_path):
+@pytest.fixture
+def foreign(tmp_path):
+    """A folder with a workflow of its own and a study of five phantoms in its configuration."""
     cohorts = {"heads": {"reader": "phantom", "root": "heads", "role": "study"}}
     study = {**TINY, "results": "out", "cohorts": cohorts, "phantom": {"subjects": 5, "voxel_mm": 5.0}}
     study["splits"] = {"train": 3, "validation": 0, "test": "rest"}
     (tmp_path / "Snakefile").write_text(FOREIGN.format(project=PROJECT))
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"heads": study}))
-    answer = run(tmp_path)
+    return tmp_path
+
+
+def test_the_others_first_rule_stays_its_default_and_the_whole_study_has_a_name(foreign):
+    answer = run(foreign, "--dry-run")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    pairs = tables.read(tmp_path / "out/3_pairs/pairs.tsv", tables.PAIRS)
-    assert set(pairs["subject"]) <= set((tmp_path / "people.txt").read_text().split())
-    assert "Nothing to be done" in run(tmp_path).stderr
-    whole = run(tmp_path, "--dry-run", "brainlapse_all")
+    before = {"brainlapse_phantom", "brainlapse_manifest", "brainlapse_gather", "brainlapse_pairs"}
+    assert rules_in(answer.stdout + answer.stderr) == {"mine"} | before
+    whole = run(foreign, "--dry-run", "brainlapse_all")
     assert whole.returncode == 0, whole.stdout + whole.stderr
     wanted = {"brainlapse_train", "brainlapse_sample", "brainlapse_score", "brainlapse_report"}
     assert wanted <= rules_in(whole.stdout + whole.stderr)
+
+
+@pytest.mark.slow
+def test_a_foreign_workflow_makes_pairs_with_this_one(foreign):
+    answer = run(foreign)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    pairs = tables.read(foreign / "out/3_pairs/pairs.tsv", tables.PAIRS)
+    assert set(pairs["subject"]) <= set((foreign / "people.txt").read_text().split())
+    again = run(foreign)
+    assert "Nothing to be done" in again.stdout + again.stderr

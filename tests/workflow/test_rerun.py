@@ -77,7 +77,7 @@ def test_volumes_shared_out_among_jobs_are_the_same(own_study, config):
     assert len(before) > 2 and all(path.read_bytes() == as_bytes for path, as_bytes in before.items())
     volumes = {path: run_behind(path) for path in before if path.suffix == ".gz"}
     assert {run["about"]["shard"] for run in volumes.values()} == {"1/2", "2/2"}
-    assert all("sample_shard" == run["rule"] for run in volumes.values())
+    assert all(run["rule"] == "sample_shard" for run in volumes.values())
 
 
 def test_the_seed_reruns_whatever_draws_by_it(study, config):
