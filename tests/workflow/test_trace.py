@@ -31,12 +31,10 @@ def study(finished, monkeypatch):
 
 
 @pytest.fixture
-def own(finished, tmp_path, monkeypatch):
-    """A copy of the finished study, which a test may change."""
-    finished.configure(TINY)
-    shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
-    monkeypatch.chdir(tmp_path / "study")
-    return tmp_path / "study"
+def own(own_study, monkeypatch):
+    """The folder of a copy of the finished study, which a test may change: the working folder."""
+    monkeypatch.chdir(own_study.folder)
+    return own_study.folder
 
 
 def results_of(folder):
