@@ -47,7 +47,6 @@ check: environments
 	$(WORKFLOW)/bin/ruff format --check .
 	$(WORKFLOW)/bin/snakefmt --check Snakefile workflow/rules
 	$(SNAKEMAKE) --lint
-	$(WORKFLOW)/bin/hadolint containers/Dockerfile
 
 format: environments
 	$(WORKFLOW)/bin/ruff check --fix .
