@@ -7,6 +7,7 @@ every key. This module is read with the Snakefile, so it imports nothing heavy.
 import difflib
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,35 @@ from brainlapse.errors import Refused
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 FLOORS = ("copy", "rescan", "zero")
+
+
+def laid_over(files: Iterable[Path], more: dict | None = None) -> dict:
+    """Return the configurations of YAML files laid over each other key by key, the last on top, then `more`.
+
+    Rows that share a YAML anchor are told apart: Snakemake's own merging would put
+    what an overlay names of one row into all that share a mapping with it.
+    Raises Refused for a file that cannot be read.
+    """
+    config = {}
+    for file in files:
+        try:
+            told = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+            told = json.loads(json.dumps(told))  # a mapping that stands in two places becomes two
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+            raise Refused(f"{file} cannot be read: {error}") from None
+        if not isinstance(told, dict):
+            raise Refused(f"{file} is no configuration: it has no keys.")
+        _lay_over(config, told)
+    _lay_over(config, more or {})
+    return config
+
+
+def _lay_over(below: dict, above: dict) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay_over(below[key], value)
+        else:
+            below[key] = value
 
 
 def complete(config: dict, schema: Path = SCHEMA) -> dict:

@@ -13,8 +13,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from brainlapse import config as study
 from brainlapse.errors import Refused
 from brainlapse.fingerprint import code_by_file, code_of
@@ -170,33 +168,10 @@ def _compared(run: dict, config: dict | None, named: str) -> str:
 def _config(file: Path, configs: list[Path] | None) -> tuple[dict | None, str]:
     """The configuration to compare with, complete, and its name."""
     if configs:
-        return _merged(configs), " + ".join(map(str, configs))
+        return study.complete(study.laid_over(configs)), " + ".join(map(str, configs))
     above = (folder / RESOLVED for folder in Path(os.path.abspath(file)).parents)
     path = next((path for path in above if path.exists()), None)
-    return (_merged([path]), os.path.relpath(path)) if path else (None, "")
-
-
-def _merged(configs: list[Path]) -> dict:
-    """Configurations laid over each other key by key, as Snakemake does."""
-    merged = {}
-    for path in configs:
-        try:
-            # Through JSON: rows that share a YAML anchor must not share an overlay of one of them.
-            told = json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-            raise Refused(f"--config {path} cannot be read: {error}") from None
-        if not isinstance(told, dict):
-            raise Refused(f"--config {path} is no configuration: it has no keys.")
-        _lay_over(merged, told)
-    return study.complete(merged)
-
-
-def _lay_over(below: dict, above: dict) -> None:
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(key), dict):
-            _lay_over(below[key], value)
-        else:
-            below[key] = value
+    return (study.complete(study.laid_over([path])), os.path.relpath(path)) if path else (None, "")
 
 
 def _title(run: dict) -> str:

@@ -70,6 +70,8 @@ def parameters_changed(before: list[str], now: list[str]) -> Iterator[str]:
         yield from settings_changed(json.loads(old[0]), json.loads(new[0]))
     if any(map(FINGERPRINT.fullmatch, now)):
         yield "the code of its stage was edited"
+    if any(p.startswith("pairs ") for p in now):
+        yield "its pairs of scans are others, or what chooses them was edited"
 
 
 def settings_changed(old: dict, new: dict) -> Iterator[str]:

@@ -170,6 +170,16 @@ def test_zero_is_one_empty_volume(study, tmp_path):
     assert all((volume == -1).all() and volume.shape == GRID.shape for volume, _ in volumes.values())
 
 
+def test_people_of_two_scans_have_no_history_and_are_asked_for_all_the_same(study, tmp_path):
+    """A table in which a column is missing throughout is read back as one of numbers."""
+    pairs = tables.read(study / "3_pairs" / "pairs.tsv", tables.PAIRS)
+    later = pairs[pairs["history"].isna() & (pairs["split"] == "test")].drop_duplicates("subject")
+    tables.write(later, tmp_path / "pairs.tsv", tables.PAIRS)
+    alone = tables.read(tmp_path / "pairs.tsv", tables.PAIRS)
+    requests = requests_of(alone, COHORT, [1.5], seed=0)
+    assert len(requests) == 2 * len(later) > 0
+
+
 def test_a_seed_belongs_to_the_name_of_a_request(study):
     pairs = tables.read(study / "3_pairs" / "pairs.tsv", tables.PAIRS)
     requests = requests_of(pairs, COHORT, SWEEP, seed=0).set_index("request")["seed"]

@@ -168,3 +168,12 @@ def test_what_a_failed_job_took_away_is_made_again(study, tmp_path, lost):
         assert LOST[lost] in study.would_run()
     finally:
         (tmp_path / "kept").rename(path)
+
+
+def test_what_an_overlay_names_of_a_row_is_not_put_into_rows_that_share_its_yaml(finished, tmp_path):
+    """The rows of TINY have one `training`, an anchor in the file: Snakemake's own merging edits both."""
+    finished.configure(TINY)
+    assert "&id" in (finished.folder / "config.yaml").read_text()
+    (tmp_path / "overlay.yaml").write_text("models: {regression: {training: {steps: 3}}}\n")
+    listed = finished.snakemake("--dry-run", "--configfile", str(tmp_path / "overlay.yaml")).stdout
+    assert "train: regression" in listed and "train: brainlapse" not in listed

@@ -3,9 +3,9 @@
 
 rule train:
     input:
-        pairs=f"{RESULTS}/3_pairs/pairs.tsv",
-        quality=of_cohorts("2_preprocess/COHORT/quality.tsv"),
-        volumes=of_cohorts("2_preprocess/COHORT/volumes.npy"),
+        pairs=ancient(made_pairs),
+        quality=of_cohorts("2_preprocess/COHORT/quality.tsv", LEARNT_FROM),
+        volumes=of_cohorts("2_preprocess/COHORT/volumes.npy", LEARNT_FROM),
     output:
         weights=f"{RESULTS}/4_train/{{model}}/model.safetensors",
         settings=f"{RESULTS}/4_train/{{model}}/settings.json",
@@ -26,6 +26,7 @@ rule train:
     params:
         settings=settings(study.train_settings, "model"),
         code=code_of("train"),
+        pairs=pairs_learnt_from,
         out=folder_of_output,
     message:
         "train: {wildcards.model}"

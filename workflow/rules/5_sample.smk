@@ -5,7 +5,7 @@
 rule sample_shard:
     input:
         weights=weights,
-        pairs=f"{RESULTS}/3_pairs/pairs.tsv",
+        pairs=ancient(made_pairs),
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
         f"{RESULTS}/5_sample/{{model}}/{{cohort}}/samples-{{shard}}-of-{{shards}}.tsv",
@@ -24,6 +24,7 @@ rule sample_shard:
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
+        pairs=pairs_tested_on,
         weights=weights_option,
         out=folder_of_output,
     message:
@@ -36,7 +37,7 @@ rule sample:
     input:
         weights=weights,
         shards=shards_of_samples,
-        pairs=f"{RESULTS}/3_pairs/pairs.tsv",
+        pairs=ancient(made_pairs),
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
         requests=f"{RESULTS}/5_sample/{{model}}/{{cohort}}/requests.tsv",
@@ -56,6 +57,7 @@ rule sample:
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
+        pairs=pairs_tested_on,
         weights=weights_option,
         gather=gather_option,
         out=folder_of_output,

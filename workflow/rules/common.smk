@@ -2,6 +2,7 @@
 # and the files that are known only after the manifest.
 
 import csv
+import hashlib
 import os
 import sys
 from collections import defaultdict
@@ -21,6 +22,14 @@ from brainlapse.fingerprint import code_of, download_of
 from brainlapse.resolved import write_resolved
 
 try:
+    if (
+        Path(workflow.main_snakefile).parent == SOURCE.parent
+    ):  # not a module of another workflow
+        files = [f for f in ["config.yaml"] if os.path.exists(f)]
+        config = study.laid_over(
+            [*files, *workflow.config_settings.configfiles],
+            workflow.config_settings.config,
+        )
     config = study.complete(config)
 except Refused as refusal:
     raise WorkflowError(
@@ -39,12 +48,14 @@ shell.prefix(
 # would not install beside it. It is out of sight for the environments that are made here, and for all jobs.
 os.environ.update(PYTHONNOUSERSITE="1")
 
+
 # With `--sdm apptainer` each job runs in this image; else the line has no effect (docs/containers.md).
 container: str(SOURCE.parent / "containers" / "brainlapse.sif")
 
 
 RESULTS = config["results"].rstrip("/")
 COHORTS = sorted(config["cohorts"])
+LEARNT_FROM = [c for c in COHORTS if config["cohorts"][c]["role"] == "study"]
 MODELS = [*study.FLOORS, *config["models"]]
 PHANTOM_ROOTS = [
     c["root"].rstrip("/")
@@ -171,8 +182,41 @@ def quality_of_subjects(wc):
     return quality_of_subjects_in(wc.cohort)
 
 
-def of_cohorts(path):
-    return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in COHORTS]
+def of_cohorts(path, cohorts=COHORTS):
+    return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in cohorts]
+
+
+def made_pairs(wc):
+    """pairs.tsv, once it has been made."""
+    return checkpoints.pairs.get().output.pairs
+
+
+def pairs_learnt_from(wc):
+    return named_pairs(lambda row: row["split"] in ("train", "validation"))
+
+
+def pairs_tested_on(wc):
+    return named_pairs(
+        lambda row: row["split"] == "test" and row["cohort"] == wc.cohort
+    )
+
+
+def named_pairs(count):
+    """A name of some rows of pairs.tsv: they decide a model or a sample, and not the table with all cohorts.
+
+    Settings and code of the stage are in it so that a dry run after an edit of
+    these tells what follows, though it cannot know what pairs there will be.
+    """
+    asked = study.pairs_settings(config)
+    parts = [asked["seed"], asked["pairs"], asked["splits"], code_of("pairs")]
+    path = Path(f"{RESULTS}/3_pairs/pairs.tsv")
+    if path.exists():
+        with open(path, encoding="utf-8", newline="") as table:
+            parts += [
+                row for row in csv.DictReader(table, delimiter="\t") if count(row)
+            ]
+    digest = hashlib.sha256(study.canonical(parts).encode()).hexdigest()
+    return f"pairs {digest[:16]}"
 
 
 def split_file(wc):

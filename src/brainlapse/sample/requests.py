@@ -47,7 +47,8 @@ def noise_generator(request_seed: int, draw: int) -> np.random.Generator:
 
 def _first_scans(tested: pd.DataFrame) -> pd.DataFrame:
     """Each subject's row whose source is the earliest: least history behind it, most time ahead."""
-    history = tested["history"].str.split(",").str.len().fillna(0)
+    # A column in which nobody has a history is one of numbers to pandas.
+    history = tested["history"].astype("string").str.split(",").str.len().fillna(0)
     ordered = tested.assign(_history=history, _ahead=-tested["interval_years"])
     first = ordered.sort_values(["subject", "_history", "_ahead"], kind="stable").drop_duplicates("subject")
     return first.assign(target_scan=None).drop(columns=["_history", "_ahead", "pair"])
