@@ -65,13 +65,15 @@ def causes(reasons: str) -> Iterator[str]:
 
 def parameters_changed(before: list[str], now: list[str]) -> Iterator[str]:
     """The keys whose values differ, and whether the code does; other parameters only name folders."""
-    old, new = ([p for p in parameters if p.startswith("{")] for parameters in (before, now))
+    old, new = ([json.loads(p) for p in parameters if p.startswith("{")] for parameters in (before, now))
     if old and new:
-        yield from settings_changed(json.loads(old[0]), json.loads(new[0]))
+        yield from settings_changed(_together(old), _together(new))
     if any(map(FINGERPRINT.fullmatch, now)):
         yield "the code of its stage was edited"
-    if any(p.startswith("pairs ") for p in now):
-        yield "its pairs of scans are others, or what chooses them was edited"
+
+
+def _together(settings: list[dict]) -> dict:
+    return {key: value for part in settings for key, value in part.items()}
 
 
 def settings_changed(old: dict, new: dict) -> Iterator[str]:

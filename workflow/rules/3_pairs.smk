@@ -1,9 +1,8 @@
 # Accepted scans → (source, target, interval, history) and the split of every person. Beside its outputs the
-# stage keeps splits_memory.tsv, which must be no output: Snakemake takes outputs away before a job. It is a
-# checkpoint so that what follows is judged by its own pairs: a further cohort that is only tested trains nothing.
+# stage keeps splits_memory.tsv, which must be no output: Snakemake takes outputs away before a job.
 
 
-checkpoint pairs:
+rule pairs:
     input:
         scans=of_cohorts("1_manifest/COHORT/scans.tsv"),
         quality=of_cohorts("2_preprocess/COHORT/quality.tsv"),

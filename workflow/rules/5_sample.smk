@@ -5,7 +5,8 @@
 rule sample_shard:
     input:
         weights=weights,
-        pairs=ancient(made_pairs),
+        file=split_file,
+        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
         f"{RESULTS}/5_sample/{{model}}/{{cohort}}/samples-{{shard}}-of-{{shards}}.tsv",
@@ -24,7 +25,8 @@ rule sample_shard:
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
-        pairs=pairs_tested_on,
+        pairs=pairs_chosen_by,
+        pairs_code=code_of("pairs"),
         weights=weights_option,
         out=folder_of_output,
     message:
@@ -37,7 +39,8 @@ rule sample:
     input:
         weights=weights,
         shards=shards_of_samples,
-        pairs=ancient(made_pairs),
+        file=split_file,
+        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
         requests=f"{RESULTS}/5_sample/{{model}}/{{cohort}}/requests.tsv",
@@ -57,7 +60,8 @@ rule sample:
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
-        pairs=pairs_tested_on,
+        pairs=pairs_chosen_by,
+        pairs_code=code_of("pairs"),
         weights=weights_option,
         gather=gather_option,
         out=folder_of_output,

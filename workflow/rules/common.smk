@@ -2,7 +2,6 @@
 # and the files that are known only after the manifest.
 
 import csv
-import hashlib
 import os
 import sys
 from collections import defaultdict
@@ -186,37 +185,17 @@ def of_cohorts(path, cohorts=COHORTS):
     return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in cohorts]
 
 
-def made_pairs(wc):
-    """pairs.tsv, once it has been made."""
-    return checkpoints.pairs.get().output.pairs
-
-
-def pairs_learnt_from(wc):
-    return named_pairs(lambda row: row["split"] in ("train", "validation"))
-
-
-def pairs_tested_on(wc):
-    return named_pairs(
-        lambda row: row["split"] == "test" and row["cohort"] == wc.cohort
-    )
-
-
-def named_pairs(count):
-    """A name of some rows of pairs.tsv: they decide a model or a sample, and not the table with all cohorts.
-
-    Settings and code of the stage are in it so that a dry run after an edit of
-    these tells what follows, though it cannot know what pairs there will be.
-    """
+def pairs_chosen_by(wc):
+    """What decides the pairs that a model learns from or is tested on: nothing of further, only tested cohorts."""
     asked = study.pairs_settings(config)
-    parts = [asked["seed"], asked["pairs"], asked["splits"], code_of("pairs")]
-    path = Path(f"{RESULTS}/3_pairs/pairs.tsv")
-    if path.exists():
-        with open(path, encoding="utf-8", newline="") as table:
-            parts += [
-                row for row in csv.DictReader(table, delimiter="\t") if count(row)
-            ]
-    digest = hashlib.sha256(study.canonical(parts).encode()).hexdigest()
-    return f"pairs {digest[:16]}"
+    cohorts = {*LEARNT_FROM, wc.get("cohort")} & {*COHORTS}
+    return study.canonical(
+        {
+            **asked,
+            "external": sorted(cohorts & {*asked["external"]}),
+            "people": {cohort: asked["people"][cohort] for cohort in cohorts},
+        }
+    )
 
 
 def split_file(wc):
