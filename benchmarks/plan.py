@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--subjects", type=int, default=1239)
     parser.add_argument("--folder", type=Path, required=True, help="an empty folder to work in")
-    parser.add_argument("--snakemake", nargs=argparse.REMAINDER, default=[], help="further options of Snakemake, last")
+    parser.add_argument("--snakemake", nargs=argparse.REMAINDER, default=[], help="its further options, last")
     options = parser.parse_args()
     write_download(options.folder / "data" / "adni", options.subjects)
     for name in ("Snakefile", "config.yaml", "workflow", "envs", "src"):
