@@ -14,6 +14,11 @@ _BRAIN = {
     "deepbet": "The brain was found with deepbet",
     "none": "The scans had been stripped before",
 }
+_STARTS = {
+    "source": "the source",
+    "usual": "the training pairs’ average change",
+    "paced": "the training pairs’ average change at the pace that linear regression foretells",
+}
 
 
 def methods(study: Study, config: dict) -> list[str]:
@@ -83,6 +88,8 @@ def _models(config: dict) -> str:
         what = [row.get("family", "a model")]
         if "predict" in row:
             what.append(f"predicting {row['predict']}")
+        if row.get("diffuse") != "image" and row.get("start") in _STARTS:
+            what.append(f"starting from {_STARTS[row['start']]}")
         if row.get("conditions"):
             what.append(f"told {', '.join(row['conditions'])}")
         if training.get("steps", 1) > 1:
