@@ -9,6 +9,7 @@ TESTS = Path(__file__).parent
 FIRST = ("slurm", "workflow")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests by their folder below tests/, for `--dist loadgroup` of pytest-xdist."""
     for item in items:

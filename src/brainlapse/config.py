@@ -115,6 +115,13 @@ def pairs_settings(config: dict) -> dict:
     return {**parts, "external": _external(config), "people": people}
 
 
+def choice_settings(config: dict, cohort: str) -> dict:
+    """What the pairs of one cohort depend on, whatever other cohorts there are."""
+    asked = pairs_settings(config)
+    asked["external"], asked["people"] = cohort in asked["external"], asked["people"][cohort]
+    return asked
+
+
 def train_settings(config: dict, model: str) -> dict:
     """What a trained model depends on: its row without `sampling`."""
     row = {key: value for key, value in config["models"][model].items() if key not in ("sampling", "weights")}

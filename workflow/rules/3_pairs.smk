@@ -2,7 +2,30 @@
 # stage keeps splits_memory.tsv, which must be no output: Snakemake takes outputs away before a job.
 
 
-rule pairs:
+# pairs.tsv has the pairs of all cohorts, and a further one that is only tested must train nothing. So what follows
+# does not ask for the age of the table but for this: what a cohort's pairs are chosen by.
+localrules:
+    choice,
+
+
+rule choice:
+    output:
+        f"{RESULTS}/3_pairs/chosen_by/{{cohort}}.json",
+    log:
+        f"{RESULTS}/logs/choice/{{cohort}}.log",
+    conda:
+        "../../envs/pairs.yaml"
+    params:
+        settings=settings(study.choice_settings, "cohort"),
+        code=code_of("pairs"),
+    message:
+        "pairs: what chooses those of {wildcards.cohort}"
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output:q} 2> {log:q}"
+
+
+# A checkpoint, after which Snakemake looks again at what follows: it had not while this was to be made.
+checkpoint pairs:
     input:
         scans=of_cohorts("1_manifest/COHORT/scans.tsv"),
         quality=of_cohorts("2_preprocess/COHORT/quality.tsv"),

@@ -1,12 +1,11 @@
-# One job a row of `models`. A killed job goes on from {model}/resume when it runs again. pairs.tsv holds the
-# pairs of all cohorts, and a further one that is only tested must train nothing: so a model is judged by the
-# scans that it may learn from and by what chooses its pairs, and not by the age of the table.
+# One job a row of `models`. A killed job goes on from {model}/resume when it runs again.
 
 
 rule train:
     input:
         file=split_file,
-        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
+        pairs=ancient(made_pairs),
+        chosen_by=of_cohorts("3_pairs/chosen_by/COHORT.json", LEARNT_FROM),
         quality=of_cohorts("2_preprocess/COHORT/quality.tsv", LEARNT_FROM),
         volumes=of_cohorts("2_preprocess/COHORT/volumes.npy", LEARNT_FROM),
     output:
@@ -29,8 +28,6 @@ rule train:
     params:
         settings=settings(study.train_settings, "model"),
         code=code_of("train"),
-        pairs=pairs_chosen_by,
-        pairs_code=code_of("pairs"),
         out=folder_of_output,
     message:
         "train: {wildcards.model}"

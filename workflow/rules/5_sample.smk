@@ -6,7 +6,8 @@ rule sample_shard:
     input:
         weights=weights,
         file=split_file,
-        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
+        pairs=ancient(made_pairs),
+        chosen_by=f"{RESULTS}/3_pairs/chosen_by/{{cohort}}.json",
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
         f"{RESULTS}/5_sample/{{model}}/{{cohort}}/samples-{{shard}}-of-{{shards}}.tsv",
@@ -25,8 +26,6 @@ rule sample_shard:
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
-        pairs=pairs_chosen_by,
-        pairs_code=code_of("pairs"),
         weights=weights_option,
         out=folder_of_output,
     message:
@@ -40,7 +39,8 @@ rule sample:
         weights=weights,
         shards=shards_of_samples,
         file=split_file,
-        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
+        pairs=ancient(made_pairs),
+        chosen_by=f"{RESULTS}/3_pairs/chosen_by/{{cohort}}.json",
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
         requests=f"{RESULTS}/5_sample/{{model}}/{{cohort}}/requests.tsv",
@@ -60,8 +60,6 @@ rule sample:
     params:
         settings=settings(study.sample_settings, "model"),
         code=code_of("sample"),
-        pairs=pairs_chosen_by,
-        pairs_code=code_of("pairs"),
         weights=weights_option,
         gather=gather_option,
         out=folder_of_output,

@@ -185,17 +185,9 @@ def of_cohorts(path, cohorts=COHORTS):
     return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in cohorts]
 
 
-def pairs_chosen_by(wc):
-    """What decides the pairs that a model learns from or is tested on: nothing of further, only tested cohorts."""
-    asked = study.pairs_settings(config)
-    cohorts = {*LEARNT_FROM, wc.get("cohort")} & {*COHORTS}
-    return study.canonical(
-        {
-            **asked,
-            "external": sorted(cohorts & {*asked["external"]}),
-            "people": {cohort: asked["people"][cohort] for cohort in cohorts},
-        }
-    )
+def made_pairs(wc):
+    """pairs.tsv, once it has been made."""
+    return checkpoints.pairs.get().output.pairs
 
 
 def split_file(wc):
