@@ -14,7 +14,7 @@ STAGES := .venv/stages
 SNAKEMAKE := PATH="$(CURDIR)/$(STAGES)/bin:$$PATH" $(WORKFLOW)/bin/snakemake --cores $(CORES) \
 	--workflow-profile workflow/profiles/demo --configfile config.yaml demo.yaml
 # Two processes of one thread share the tests, a folder of tests/ each at a time.
-TESTS := OMP_NUM_THREADS=1 $(STAGES)/bin/python -m pytest -n 2 --dist loadgroup
+TESTS := OMP_NUM_THREADS=1 $(STAGES)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 REPORT := results/demo/7_report/index.html
 
 .PHONY: demo demo-all why clean-demo test test-all check format bench environments
