@@ -36,10 +36,11 @@ def troubled(submitted, tmp_path_factory):
     snakemake = study.start("--set-resources", *_RESOURCES, "--", *study.weights)
     jobs = frozen_at_work(study, ("lost", *SAVED))
     study.stopped_after = {model: study.last_step(model) for model in SAVED}
-    study.cluster.ask("scancel", jobs["cancelled"]["JobId"])
-    study.cluster.lose_node(jobs["lost"]["NodeList"])
+    # First, since a controller that is killed may forget what it was told a moment before.
     study.cluster.kill_controller()
     study.cluster.start_controller()
+    study.cluster.ask("scancel", jobs["cancelled"]["JobId"])
+    study.cluster.lose_node(jobs["lost"]["NodeList"])
     wait_for(lambda: study.cluster.job(jobs["lost"]["JobId"])["JobState"] == "NODE_FAIL", "a lost node", 180)
     study.cluster.start_node(jobs["lost"]["NodeList"])
     study.finish(snakemake)
