@@ -26,6 +26,7 @@ SETTINGS = {
     "preprocess": lambda config: {"every scan": study.preprocess_settings(config)},
     "gather": lambda config: {"every cohort": study.gather_settings(config)},
     "pairs": lambda config: {"all": study.pairs_settings(config)},
+    "choice": lambda config: {name: study.choice_settings(config, name) for name in config["cohorts"]},
     "train": lambda config: {name: study.train_settings(config, name) for name in study.trained(config)},
     "sample": lambda config: {
         name: (
