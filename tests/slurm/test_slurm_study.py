@@ -18,7 +18,7 @@ def test_five_people_are_two_jobs_that_do_one_after_the_other(submitted):
     jobs = submitted.jobs("group_people_preprocess")
     assert len(done) == 5 and len(jobs) == 2
     assert {(job["NumCPUs"], job["MinMemoryNode"]) for job in jobs} == {("1", "4000M")}
-    assert {job["TimeLimit"] for job in jobs} == {"06:00:00", "04:00:00"}
+    assert {job["TimeLimit"] for job in jobs} == {"08:00:00", "02:00:00"}
 
 
 def test_all_that_is_done_a_model_or_shard_is_a_job_of_its_own(submitted):
