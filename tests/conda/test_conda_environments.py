@@ -54,7 +54,10 @@ def test_an_edited_yaml_reruns_the_jobs_of_its_stage(study):
     finally:
         path.write_text(before)
     stale = [job for job in jobs_in(listed) if "Software environment definition has changed" in job]
-    assert len(stale) == 1 and "pairs: sources, targets" in stale[0]
+    assert sorted(re.findall(r"^Job \d+: (.*)", "\n".join(stale), re.MULTILINE)) == [
+        "pairs: sources, targets and splits by person",
+        "pairs: what chooses those of adni",
+    ]
 
 
 def jobs_in(listed: str) -> list[str]:

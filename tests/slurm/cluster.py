@@ -53,7 +53,7 @@ SchedulerParameters=defer_batch,sched_min_interval=200000,bf_interval=2,default_
 SlurmctldTimeout=30
 SlurmdTimeout=15
 KillWait=20
-MinJobAge=600
+MinJobAge=7200
 OverTimeLimit=0
 JobRequeue=0
 ReturnToService=2

@@ -20,9 +20,9 @@ def cluster():
 
 @pytest.fixture(scope="session")
 def submitted(cluster, tmp_path_factory):
-    """A study of five phantoms, run to its report by jobs of the cluster."""
+    """A study of six phantoms, run to its report by jobs of the cluster."""
     study = SubmittedStudy(tmp_path_factory.mktemp("study"), SMALL, cluster)
-    written = study.stage("phantom", {"seed": 0, "subjects": 5, "voxel_mm": 5.0}, "--out", "data/adni")
+    written = study.stage("phantom", {"seed": 0, "subjects": 6, "voxel_mm": 5.0}, "--out", "data/adni")
     assert written.returncode == 0, written.stderr
     study.finish(study.start())
     return study

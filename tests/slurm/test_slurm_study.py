@@ -1,9 +1,12 @@
 """The whole workflow through the profile: what is submitted, with what, and what comes out."""
 
+import copy
 import re
+import shutil
 from collections import Counter
 
 import pytest
+from submitted import SMALL, SubmittedStudy
 
 pytestmark = pytest.mark.slow
 
@@ -13,13 +16,35 @@ def test_the_study_is_run_to_its_report_by_jobs(submitted):
     assert submitted.would_run() == set()
 
 
-def test_five_people_are_few_jobs_that_do_one_after_the_other(submitted):
-    """Two jobs, of three people and of two; one if Snakemake joins these groups as well."""
-    done = list((submitted.folder / "results/2_preprocess/adni").glob("sub-*/quality.tsv"))
-    jobs = submitted.jobs("group_people_preprocess")
-    assert len(done) == 5 and len(jobs) <= 2
+@pytest.fixture(scope="module")
+def resumed(submitted, tmp_path_factory):
+    """The study again, of which only the manifest is there, with a further cohort, of which nothing is."""
+    config = copy.deepcopy(SMALL)
+    config["cohorts"]["other"] = {"reader": "adni", "root": "data/other", "role": "external"}
+    study = SubmittedStudy(tmp_path_factory.mktemp("resumed"), config, submitted.cluster)
+    for part in ("data", ".snakemake", "results/1_manifest"):
+        shutil.copytree(submitted.folder / part, study.folder / part)
+    written = study.stage("phantom", {"seed": 9, "subjects": 3, "voxel_mm": 5.0}, "--out", "data/other")
+    assert written.returncode == 0, written.stderr
+    study.finish(study.start(*(f"results/2_preprocess/{cohort}/quality.tsv" for cohort in config["cohorts"])))
+    return study
+
+
+@pytest.mark.parametrize(("name", "people", "parts"), [("submitted", 6, 2), ("resumed", 6 + 3, 2 + 1)])
+def test_a_person_is_preprocessed_once_by_the_job_of_a_few(request, name, people, parts):
+    """Snakemake's own --group-components submits people twice, or without end, after a checkpoint."""
+    study = request.getfixturevalue(name)
+    lists = sorted((study.folder / "results/2_preprocess").glob("*/people/*.txt"))
+    members = [path.read_text().split() for path in lists]
+    done = [path.parent.name for path in (study.folder / "results/2_preprocess").glob("*/sub-*/quality.tsv")]
+    assert len(lists) == parts and len(done) == people
+    assert sorted(f"sub-{person}" for few in members for person in few) == sorted(done)
+    submitted = re.findall(r"preprocess: (\S+) of (\w+)$", study.printed, re.MULTILINE)
+    assert len(submitted) == len(set(submitted)) == people
+    jobs = study.jobs("group_people_[^/]+")
     assert {(job["NumCPUs"], job["MinMemoryNode"]) for job in jobs} == {("1", "4000M")}
-    assert sum(int(job["TimeLimit"].split(":")[0]) for job in jobs) == 2 * 5  # hours
+    # Two hours a person, one after the other, and a minute for the list.
+    assert sorted(job["TimeLimit"] for job in jobs) == sorted(f"{2 * len(few):02}:01:00" for few in members)
 
 
 def test_all_that_is_done_a_model_or_shard_is_a_job_of_its_own(submitted):

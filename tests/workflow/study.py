@@ -76,8 +76,8 @@ class Study:
 
 
 def rules_in(output: str) -> set[str]:
-    """The rules of Snakemake's job table, without the target, the total, and what only notes settings."""
+    """The rules of Snakemake's job table, without the target, the total, and what only notes things."""
     table = re.search(r"^job +count\n[- ]+\n(.*?)\n\n", output, re.DOTALL | re.MULTILINE)
     if not table:
         return set()
-    return {line.split()[0] for line in table[1].splitlines()} - {"all", "total", "choice"}
+    return {line.split()[0] for line in table[1].splitlines()} - {"all", "total", "choice", "people"}

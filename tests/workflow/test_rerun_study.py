@@ -75,16 +75,37 @@ def test_a_person_who_is_gone_is_in_no_table(own_study):
 def test_a_further_cohort_that_is_only_tested_trains_nothing(own_study, config):
     study = own_study
     before = {path: path.read_bytes() for path in (study.folder / "results/4_train").rglob("*.safetensors")}
-    written = study.stage("phantom", {"seed": 9, "subjects": 2, "voxel_mm": 5.0}, "--out", "data/other")
-    assert written.returncode == 0, written.stderr
-    _renumber_people(study.folder / "data/other")
-    config["cohorts"]["other"] = {"reader": "adni", "root": "data/other", "role": "external"}
+    _add_cohort(study, config)
     study.configure(config)
     answer = study.snakemake("results/6_evaluate/regression/other/scores.tsv")
     ran = answer.stdout + answer.stderr
     assert answer.returncode == 0, ran
     assert not re.search(r"preprocess: \S+ of adni|^train: ", ran, re.MULTILINE)
     assert before and all(path.read_bytes() == weights for path, weights in before.items())
+
+
+@pytest.mark.slow
+def test_a_row_that_was_edited_when_a_cohort_was_added_is_trained_once(own_study, config):
+    """Its dry run does not say so: Snakemake looks at a training again only when the pairs have been made."""
+    study = own_study
+    _add_cohort(study, config)
+    row = config["models"]["regression"]
+    config["models"]["regression"] = {**row, "training": {**row["training"], "steps": 3}}
+    study.configure(config)
+    answer = study.snakemake("results/6_evaluate/regression/other/scores.tsv")
+    ran = answer.stdout + answer.stderr
+    assert answer.returncode == 0, ran
+    assert re.findall(r"train: (\w+)$", ran, re.MULTILINE) == ["regression"]
+    log = (study.folder / "results/4_train/regression/log.jsonl").read_text()
+    assert '"step": 3' in log.splitlines()[-1]
+
+
+def _add_cohort(study: Study, config: dict) -> None:
+    """Two people of another study, who are only tested."""
+    written = study.stage("phantom", {"seed": 9, "subjects": 2, "voxel_mm": 5.0}, "--out", "data/other")
+    assert written.returncode == 0, written.stderr
+    _renumber_people(study.folder / "data/other")
+    config["cohorts"]["other"] = {"reader": "adni", "root": "data/other", "role": "external"}
 
 
 def _renumber_people(root: Path) -> None:

@@ -51,9 +51,33 @@ rule preprocess:
         "python -m brainlapse preprocess --scans {input.scans:q} --subject {wildcards.subject:q} --settings {params.settings:q} {params.template:q} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
+# A few people, always the same ones while the cohort does not double. On a cluster they and this are a group, and
+# with it one submission (workflow/profiles/slurm). Snakemake's own way to join jobs, --group-components, is not safe
+# after a checkpoint: a run that was resumed submits people twice, or without end (snakemake #1628).
+rule people:
+    input:
+        quality_of_people,
+    output:
+        f"{RESULTS}/2_preprocess/{{cohort}}/people/{{part}}-of-{{parts}}.txt",
+    log:
+        f"{RESULTS}/logs/people/{{cohort}}-{{part}}-of-{{parts}}.log",
+    conda:
+        "../../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=1,
+    params:
+        subjects=subjects_of_part,
+    message:
+        "people: part {wildcards.part} of {wildcards.parts} of {wildcards.cohort}"
+    shell:
+        "printf '%s\\n' {params.subjects:q} > {output:q} 2> {log:q}"
+
+
 rule gather:
     input:
-        quality_of_subjects,
+        parts_of_people,
         scans=f"{RESULTS}/1_manifest/{{cohort}}/scans.tsv",
     output:
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",

@@ -4,7 +4,7 @@
 rule train:
     input:
         file=split_file,
-        pairs=ancient(made_pairs),
+        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
         chosen_by=of_cohorts("3_pairs/chosen_by/COHORT.json", LEARNT_FROM),
         quality=of_cohorts("2_preprocess/COHORT/quality.tsv", LEARNT_FROM),
         volumes=of_cohorts("2_preprocess/COHORT/volumes.npy", LEARNT_FROM),

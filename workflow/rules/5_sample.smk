@@ -6,7 +6,7 @@ rule sample_shard:
     input:
         weights=weights,
         file=split_file,
-        pairs=ancient(made_pairs),
+        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
         chosen_by=f"{RESULTS}/3_pairs/chosen_by/{{cohort}}.json",
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:
@@ -39,7 +39,7 @@ rule sample:
         weights=weights,
         shards=shards_of_samples,
         file=split_file,
-        pairs=ancient(made_pairs),
+        pairs=ancient(f"{RESULTS}/3_pairs/pairs.tsv"),
         chosen_by=f"{RESULTS}/3_pairs/chosen_by/{{cohort}}.json",
         quality=f"{RESULTS}/2_preprocess/{{cohort}}/quality.tsv",
     output:

@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from zlib import crc32
 
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
@@ -71,6 +72,8 @@ wildcard_constraints:
     template="[A-Za-z0-9]+",
     shard="[0-9]+",
     shards="[0-9]+",
+    part="[0-9]+",
+    parts="[0-9]+",
 
 
 def settings(of, *wildcards):
@@ -177,17 +180,37 @@ def quality_of_subjects_in(cohort):
     ]
 
 
-def quality_of_subjects(wc):
-    return quality_of_subjects_in(wc.cohort)
+PEOPLE_A_PART = 5  # on average
+
+
+def parts_of_people(wc):
+    """A file of each part of the cohort's people; there are twice as many when the cohort has doubled."""
+    count = len(images_by_subject(wc.cohort))
+    parts = 1
+    while parts * PEOPLE_A_PART < count:
+        parts *= 2
+    folder = f"{RESULTS}/2_preprocess/{wc.cohort}/people"
+    taken = {part_of(subject, parts) for subject in images_by_subject(wc.cohort)}
+    return [f"{folder}/{part}-of-{parts}.txt" for part in sorted(taken)]
+
+
+def part_of(subject, parts):
+    """Which part a person belongs to, whoever else there is."""
+    return crc32(subject.encode()) % parts + 1
+
+
+def subjects_of_part(wc):
+    here = images_by_subject(wc.cohort)
+    return sorted(s for s in here if part_of(s, int(wc.parts)) == int(wc.part))
+
+
+def quality_of_people(wc):
+    folder = f"{RESULTS}/2_preprocess/{wc.cohort}"
+    return [f"{folder}/sub-{subject}/quality.tsv" for subject in subjects_of_part(wc)]
 
 
 def of_cohorts(path, cohorts=COHORTS):
     return [f"{RESULTS}/{path}".replace("COHORT", cohort) for cohort in cohorts]
-
-
-def made_pairs(wc):
-    """pairs.tsv, once it has been made."""
-    return checkpoints.pairs.get().output.pairs
 
 
 def split_file(wc):
