@@ -116,6 +116,14 @@ def test_the_overlay_of_seeds_in_the_docs_makes_a_group():
     assert study.seed_groups(config) == {"gan": ["gan", "gan_1", "gan_2"]}
 
 
+def test_a_study_of_external_cohorts_alone_has_nothing_to_learn_from():
+    wrong = copy.deepcopy(CONFIG)
+    for cohort in wrong["cohorts"].values():
+        cohort["role"] = "external"
+    with pytest.raises(Refused, match="cohorts: all have `role: external`"):
+        study.complete(wrong)
+
+
 def test_an_ablation_is_left_out_with_any_of_its_rows(config):
     assert set(config["evaluate"]["ablations"]) == {"brainlapse", "paper"}
     without = study.complete({**copy.deepcopy(CONFIG), "models": {**CONFIG["models"], "no_source": None}})

@@ -62,7 +62,7 @@ def complete(config: dict, schema: Path = SCHEMA) -> dict:
     if not problems:
         config["models"] = {name: _whole_row(name, config["models"]) for name in config["models"]}
         problems = [problem for name in config["models"] for problem in _row_problems(name, config, rules)]
-        problems += _ablation_problems(written)
+        problems += _cohort_problems(config["cohorts"]) + _ablation_problems(written)
     if problems:
         raise Refused("\n  ".join(["the configuration has mistakes:", *problems]))
     config = _with_defaults(config, rules, rules["$defs"])
@@ -213,6 +213,12 @@ def _whole_row(name: str, models: dict) -> dict:
     own = {key: value for key, value in row.items() if key != "sampling"}
     sampling = {**other.get("sampling", {}), **row.get("sampling", {})}
     return {**other, **own, "sampling": sampling}
+
+
+def _cohort_problems(cohorts: dict) -> list[str]:
+    if any(cohort.get("role") != "external" for cohort in cohorts.values()):
+        return []
+    return ["cohorts: all have `role: external`; one must be of `role: study`, for models to learn from."]
 
 
 def _ablation_problems(written: dict) -> list[str]:
