@@ -181,7 +181,9 @@ def step_cell(bench: Bench, how: How, rates: dict[str, float]) -> float | None:
         if bench.device.type == "cuda":
             memory = f"{torch.cuda.max_memory_allocated(bench.device) / 2**30:.1f}"
         else:
-            memory = f"{bytes_needed(bench.recipe('brainlapse'), cost, how.batch) / 2**30:.2f} counted"
+            recipe = bench.recipe("brainlapse")
+            counted = bytes_needed(recipe, cost, how.batch, how.precision, bench.device)
+            memory = f"{counted / 2**30:.2f} counted"
         row.append(f"{seconds:.3g} | {how.batch / seconds:.3g} | {share:.0%} | {memory}")
         return seconds
     return None

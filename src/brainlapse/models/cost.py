@@ -45,10 +45,15 @@ class Convolution:
     stride: tuple[int, ...]
 
     @property
+    def places(self) -> int:
+        """Voxels that come out, of the whole batch, with the padding that keeps the size."""
+        sides = [-(-side // step) for side, step in zip(self.input[2:], self.stride, strict=True)]
+        return self.input[0] * math.prod(sides)
+
+    @property
     def flops(self) -> int:
-        """Of one pass forward, with the padding that keeps the size."""
-        places = math.prod(-(-side // step) for side, step in zip(self.input[2:], self.stride, strict=True))
-        return 2 * self.input[0] * places * math.prod(self.weight)
+        """Of one pass forward."""
+        return 2 * self.places * math.prod(self.weight)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,8 +61,19 @@ def half_error(convolution: Convolution, precision: str, device: torch.device) -
     return max(relative_error(a, b) for a, b in zip(found, right, strict=True))
 
 
+def imitation_bytes(convolutions: Iterable[Convolution], precision: str, device: torch.device) -> int:
+    """Bytes that torch takes to imitate half precision, beside the tensors it is given; 0 where it need not.
+
+    It copies the neighbours of each voxel side by side (im2col: 27 times the volume for a kernel of 3),
+    for the gradients of weight and volume one such copy each. The largest convolution counts.
+    """
+    if not is_imitated(precision, device):
+        return 0
+    return max((2 * 2 * one.places * math.prod(one.weight[1:]) for one in convolutions), default=0)
+
+
 def is_imitated(precision: str, device: torch.device) -> bool:
-    """Whether this CPU cannot compute in half precision: torch then spreads volumes out, 27-fold."""
+    """Whether this CPU cannot compute in half precision by itself (those without AVX-512 cannot)."""
     if device.type != "cpu" or precision == "fp32":
         return False
     known = {

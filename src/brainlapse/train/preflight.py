@@ -5,7 +5,13 @@ import torch
 from brainlapse.errors import Refused
 from brainlapse.models.cost import HALF, Cost, cost_of
 from brainlapse.models.stored import Recipe
-from brainlapse.train.hardware import flops_per_second, free_bytes, half_error, is_imitated
+from brainlapse.train.hardware import (
+    flops_per_second,
+    free_bytes,
+    half_error,
+    imitation_bytes,
+    is_imitated,
+)
 from brainlapse.train.memory import what_to_lower
 from brainlapse.train.ranks import processes_on_this_machine
 from brainlapse.train.settings import TrainingSettings
@@ -14,7 +20,7 @@ LARGEST_HALF_ERROR = 0.01  # rounding makes about 0.002; a wrong kernel makes 0.
 # Weights, their average, their gradients and the two moments of Adam, float32 each.
 _BYTES_A_WEIGHT = 20
 _IMITATED = (
-    "this CPU has no {} of its own: torch imitates it, slowly and in several times the memory counted; "
+    "this CPU has no {} of its own: torch imitates it, slowly and in more memory; "
     "training.precision: fp32 is better here"
 )
 _MORE_WITH_OTHERS = 4  # gradients once more, in one piece, where processes exchange them
@@ -39,7 +45,7 @@ def preflight(
     cost = cost_of(recipe, part, training.precision, recompute)
     if not cost.convolutions:
         return f"{cost.parameters} parameters: nothing to learn in steps"
-    need, free = bytes_needed(recipe, cost, part, processes), free_bytes(device)
+    need, free = bytes_needed(recipe, cost, part, training.precision, device, processes), free_bytes(device)
     sharing = processes_on_this_machine() if device.type == "cpu" else 1
     if need * sharing > free:
         raise _too_large(need * sharing, free, training, processes, device)
@@ -56,7 +62,9 @@ def preflight(
     )
 
 
-def bytes_needed(recipe: Recipe, cost: Cost, part: int, processes: int = 1) -> int:
+def bytes_needed(
+    recipe: Recipe, cost: Cost, part: int, precision: str, device: torch.device, processes: int = 1
+) -> int:
     """Bytes that one process takes on its device for a step, beside what torch itself takes.
 
     Not in it: a GPU library's own workspace, and volumes kept on the device.
@@ -67,7 +75,8 @@ def bytes_needed(recipe: Recipe, cost: Cost, part: int, processes: int = 1) -> i
         voxels *= side
     # Source and target as float32, beside the batch that the loader holds ready, packed.
     volumes = 2 * voxels * (4 + 1)
-    return a_weight * cost.parameters + cost.peak_bytes + volumes
+    imitation = imitation_bytes(cost.convolutions, precision, device)
+    return a_weight * cost.parameters + cost.peak_bytes + volumes + imitation
 
 
 def _checked_arithmetic(cost: Cost, precision: str, device: torch.device) -> str:
