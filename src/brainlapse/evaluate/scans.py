@@ -32,7 +32,7 @@ class Scans:
         mask, _ = read_volume(self.path.parent / row["mask"])
         if mask.shape != volume.shape or not mask.any():
             raise Refused(f"{self.path.parent / row['mask']} is empty or not of its scan's shape.")
-        return unit_range(volume), mask > 0, affine
+        return unit_range(volume), np.ascontiguousarray(mask > 0), affine
 
 
 class Samples:
@@ -62,5 +62,7 @@ class Samples:
 
 
 def unit_range(volume: np.ndarray) -> np.ndarray:
-    """[-1, 1] to [0, 1], in float32."""
-    return (volume + 1) / 2
+    """[-1, 1] to [0, 1], in float32 and C order: in NIfTI's order a mask takes ten times as long."""
+    moved = np.add(volume, 1, order="C", dtype=np.float32)
+    moved /= 2
+    return moved
