@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from brainlapse import tables
+from brainlapse.provenance import ENDING, run_behind
 from brainlapse.volumes import Grid, read_volume, to_bytes, write_volume
 from brainlapse.writing import remove_unfinished, whole_file, write_text
 from toy_heads import SETTINGS, HeadFolder
@@ -39,6 +40,7 @@ def counting(call):
 os.fsync, os.replace = counting(os.fsync), counting(os.replace)
 """
 STEPS_OF_A_FILE = 3  # its bytes to disk, its name, its folder's entry to disk
+RECORDS = 1  # the record of the run, written last; it has dates in it
 
 
 class Stage:
@@ -97,7 +99,8 @@ def cpu_seconds(group: int) -> float:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """SHA-256 of every file but the records of runs."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(ENDING))
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -107,6 +110,13 @@ def assert_whole(out: Path, wanted: dict[str, str]) -> None:
     assert found == {name: wanted[name] for name in found}
     if any(name.endswith("quality.tsv") for name in found):
         assert found == wanted
+
+
+def assert_recorded(out: Path, wanted: dict[str, str]) -> None:
+    """The last run's record lies there whole, and tells of every file."""
+    table = next(out.glob("sub-*/quality.tsv"))
+    run = run_behind(table)
+    assert {str((run["record"].parent / path).relative_to(out)) for path in run["outputs"]} == wanted.keys()
 
 
 @pytest.fixture
@@ -123,7 +133,7 @@ def test_three_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, tmp_pat
     stage, out = Stage(heads, tmp_path), tmp_path / "out"
     cpu_s = stage.finish(tmp_path / "undisturbed", "--subject", "S1")
     wanted = hashes(tmp_path / "undisturbed")
-    steps = STEPS_OF_A_FILE * len(wanted)
+    steps = STEPS_OF_A_FILE * (len(wanted) + RECORDS)
     assert stage.kill_at_cpu(0.5 * cpu_s, out, "--subject", "S1")
     assert_whole(out, wanted)
     for step in (2, steps - 1):  # the first file has its bytes and no name; the last likewise
@@ -132,6 +142,7 @@ def test_three_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, tmp_pat
         assert [path.name for path in out.rglob(".partial-*")]
     stage.finish(out, "--subject", "S1")
     assert hashes(out) == wanted
+    assert_recorded(out, wanted)
 
 
 @linux
@@ -144,7 +155,7 @@ def test_ten_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, visits, t
     rng = np.random.default_rng(0)
     # CPU time differs by some per cent from run to run: a later moment may come after the end.
     kills = [(stage.kill_at_cpu, part * cpu_s) for part in np.linspace(0.05, 0.75, 6)]
-    steps = rng.choice(STEPS_OF_A_FILE * len(wanted), 4, replace=False) + 1
+    steps = rng.choice(STEPS_OF_A_FILE * (len(wanted) + RECORDS), 4, replace=False) + 1
     kills += [(stage.kill_at_step, int(step)) for step in steps]
     hit = 0
     for number in rng.permutation(len(kills)):
@@ -154,6 +165,7 @@ def test_ten_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, visits, t
     assert hit >= 9
     stage.finish(out, "--subject", "S1")
     assert hashes(out) == wanted
+    assert_recorded(out, wanted)
 
 
 @linux
