@@ -17,6 +17,7 @@ from brainlapse.evaluate.scans import Scans
 from brainlapse.fingerprint import code_of
 from brainlapse.models import FAMILIES
 from brainlapse.models.cost import cost_of, sample_cost
+from brainlapse.models.pace import EXPECTED
 from brainlapse.models.stored import Recipe
 from brainlapse.writing import write_text
 
@@ -33,6 +34,8 @@ COMPARED = {
     "ventricles_pearson": ("ventricles", "volume_change_pearson", "value"),
     "ventricles_slope": ("ventricles", "volume_change_slope", "value"),
     "ventricles_rate_error": ("ventricles", "volume_rate_error_percent_per_year", "value"),
+    "ventricles_crps": ("ventricles", "volume_change_crps_percent", "value"),
+    "brain_crps": ("brain", "volume_change_crps_percent", "value"),
     "hippocampi_pearson": ("hippocampi", "volume_change_pearson", "value"),
     "hippocampi_slope": ("hippocampi", "volume_change_slope", "value"),
 }
@@ -78,7 +81,7 @@ class Job:
     study: Study
     row: str
     settings: dict  # of the train stage
-    samplings: tuple[str, ...]  # STEPS or STEPSxDRAWS each
+    samplings: tuple[str, ...]  # STEPS or STEPSxDRAWS each, with -drawn at drawn paces
     folder: Path  # of the trained model, and of the samples while they are scored
 
     @property
@@ -91,18 +94,31 @@ class Job:
 
     @property
     def possible(self) -> tuple[str, ...]:
-        """Those ways of sampling that differ for this family: one if it has no steps to choose."""
-        return self.samplings if "steps" in self._choices else ("1",)
+        """Those ways of sampling that this row can be asked in and that differ for it."""
+        return tuple(way for way in self.samplings if self._can(way))
 
     def sampling(self, way: str) -> dict:
         """The same as settings of the sample stage."""
-        steps, _, draws = way.partition("x")
-        asked = {"steps": int(steps), "draws": int(draws or 1)}
+        asked = _asked(way)
         return {key: value for key, value in asked.items() if key in self._choices}
+
+    def _can(self, way: str) -> bool:
+        """With a family that has no steps the answer in one is all; paces are drawn where one is foretold."""
+        asked, foretold = _asked(way), "pace" in self._choices and self.settings.get("start") == "paced"
+        if "steps" not in self._choices and asked["steps"] > 1:
+            return False
+        return foretold or asked["pace"] == EXPECTED
 
     @property
     def _choices(self) -> set[str]:
         return {field.name for field in fields(FAMILIES[self.settings["family"]].Sampling)}
+
+
+def _asked(way: str) -> dict:
+    """STEPSxDRAWS-drawn as settings of `sampling`."""
+    numbers, _, pace = way.partition("-")
+    steps, _, draws = numbers.partition("x")
+    return {"steps": int(steps), "draws": int(draws or 1), "pace": pace or EXPECTED}
 
 
 def measure(job: Job, copied: Path) -> list[dict]:

@@ -53,14 +53,14 @@ residual_paced:    {family: diffusion, diffuse: residual, predict: motion, start
 residual_source:   {family: diffusion, diffuse: residual, predict: motion, start: source, conditions: *told}
 flow_source:       {family: flow, start: source, conditions: *told, samplings: ["1", "2", "4", "10"]}
 flow_usual:        {family: flow, start: usual, conditions: *told, samplings: ["1", "2", "4", "10"]}
-flow_paced:        {family: flow, start: paced, conditions: *told, samplings: ["1", "2", "4", "10"]}
+flow_paced:        {family: flow, start: paced, conditions: *told, samplings: ["1", "4", "10", "1x4-drawn"]}
 flow_noise:        {family: flow, start: usual, noise: 1.0, conditions: *told}
 motion_source:     {family: diffusion, diffuse: residual, predict: motion, conditions: [source]}
 motion_interval:   {family: diffusion, diffuse: residual, predict: motion, conditions: [source, interval]}
 """
 NETWORK = {"patch": 2, "channels": [16, 32, 64], "attention_levels": [2]}
 TRAINING = {"batch": 4, "learning_rate": 5.0e-4, "warmup_steps": 20, "ema": 0.99, "precision": "fp32"}
-SAMPLINGS = ("1", "2", "4", "10x4", "50")
+SAMPLINGS = ("1", "2", "4", "10x4", "50", "1x4-drawn")
 KEY = ["study", "row", "seed", "training_steps", "sampling"]
 
 
@@ -73,7 +73,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", help="only these rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300, help="of training, the same for every row")
-    parser.add_argument("--samplings", nargs="+", default=SAMPLINGS, help="STEPS, or STEPSxDRAWS")
+    ways = "STEPS or STEPSxDRAWS, with -drawn for paces that are drawn"
+    parser.add_argument("--samplings", nargs="+", default=SAMPLINGS, help=ways)
     parser.add_argument("--change-threshold", type=float, default=0.04, help="evaluate.change_threshold")
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, a thread each")
     options = parser.parse_args()

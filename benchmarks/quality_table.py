@@ -12,6 +12,8 @@ SHOWN = {
     "ventricles r": ("ventricles_pearson", 2),
     "slope": ("ventricles_slope", 2),
     "rate error, %/year": ("ventricles_rate_error", 2),
+    "CRPS, %: ventricles": ("ventricles_crps", 2),
+    "brain": ("brain_crps", 3),
     "Fréchet − copy": ("frechet_over_copy", 3),
     "spread/error, brain": ("spread_error_brain", 2),
     "ventricles": ("spread_error_ventricles", 2),

@@ -5,6 +5,7 @@ import torch
 
 from brainlapse.models.batch import Batch
 from brainlapse.models.change import STARTS, UsualChange
+from brainlapse.models.pace import along
 
 SHAPE = (20, 24, 22)
 
@@ -101,6 +102,19 @@ def test_who_has_gone_far_along_the_change_is_foretold_to_go_on_faster():
     usual = fitted(batch, start="paced")
     found = torch.corrcoef(torch.stack([usual.pace(batch, usual.mean), 0.5 + gone / 4]))[0, 1]
     assert found > 0.8
+
+
+def test_paces_are_drawn_as_far_from_the_foretold_as_peoples_are():
+    """Where nothing that is told says at which of three paces a person goes."""
+    stage = torch.randint(3, (120,), generator=torch.Generator().manual_seed(0)).float()
+    usual = fitted(paced(stage, torch.linspace(1, 5, 120)), start="paced")
+    known = paced(stage, torch.linspace(1, 5, 120))
+    off = 0.5 + 0.5 * stage - usual.pace(known, usual.mean)
+    torch.testing.assert_close(usual.pace.spread, off.square().mean().sqrt(), rtol=0.1, atol=0)
+    chance = torch.randn(120, generator=torch.Generator().manual_seed(1))
+    drawn = along(usual.expected(known, chance) - known.source, known, usual.mean) / known.interval_years
+    expected = usual.pace(known, usual.mean) + usual.pace.spread * chance
+    torch.testing.assert_close(drawn, expected, rtol=0, atol=1e-3)
 
 
 def paced(stage, years, gone=None):

@@ -230,6 +230,36 @@ class TestEveryFamily:
             assert torch.equal(*losses)
 
 
+@pytest.mark.parametrize(
+    "row", [ROWS["average_paced"], ROWS["diffusion"], {"family": "flow", "start": "paced"}]
+)
+def test_draws_lie_on_both_sides_of_the_expected_pace(row):
+    model, batch = built(row, shaken=0.02), pair()
+    model.usual.pace.spread.fill_(0.3)
+    noise = torch.randn(batch.source.shape, generator=torch.Generator().manual_seed(0))
+
+    def asked(pace, chance=0.0):
+        noise[0, 0, 0, 0, 0] = chance
+        with torch.no_grad():
+            return model.generate(batch, lambda: noise, replace(few_steps(model), pace=pace))
+
+    slow, expected, fast = asked("drawn", -1.0), asked("expected"), asked("drawn", 1.0)
+    inside = (torch.stack([slow, fast]).abs() < 1).all(dim=0)  # nothing was cut off
+    torch.testing.assert_close((slow + fast)[inside] / 2, expected[inside], rtol=0, atol=1e-5)
+    years = batch.interval_years * 0.3
+    torch.testing.assert_close(
+        (fast - slow)[inside] / 2, (years * model.usual.mean).expand_as(fast)[inside], rtol=0, atol=1e-5
+    )
+    assert (fast - slow)[inside].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("row", [ROWS["average"], ROWS["paper"], ROWS["from_source"], ROWS["flow"]])
+def test_a_pace_that_nothing_foretells_cannot_be_drawn(row):
+    model, batch = built(row), pair()
+    with pytest.raises(Refused, match=r"sampling\.pace: drawn needs a pace that is foretold"):
+        model.generate(batch, lambda: torch.zeros_like(batch.source), replace(few_steps(model), pace="drawn"))
+
+
 @pytest.mark.parametrize("name", ["average", "diffusion", "regression", "regression_from_source"])
 def test_no_time_no_change(name):
     batch = pair(interval_years=0.0)

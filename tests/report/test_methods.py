@@ -42,7 +42,8 @@ def test_every_row_of_the_config_is_described(study, config):
     assert all(f"{name} (" in text for name in config["models"])
     paper = "paper (diffusion; predicting epsilon; told source, interval; 300,000 steps of 1 pair"
     assert f"{paper}, learning rate 0.001" in text
-    assert "brainlapse_plausible (the network of brainlapse, sampled in 20 steps (ddim), 4 draws)" in text
+    assert "brainlapse_plausible (the network of brainlapse, sampled in 1 step, 4 draws, at paces" in text
+    assert "sampled in 4 steps (euler)" in text
 
 
 def test_an_edit_of_the_settings_is_an_edit_of_the_text(study, config):

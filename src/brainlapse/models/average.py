@@ -6,7 +6,6 @@ foretells. What a model scores beyond this row is what its network has learnt.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -15,7 +14,8 @@ from brainlapse.errors import Refused
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import UsualChange
 from brainlapse.models.conditions import CONDITIONS, FACTS, check_conditions
-from brainlapse.models.settings import one_of
+from brainlapse.models.pace import EXPECTED, PACES, chance_of, check_drawn
+from brainlapse.models.settings import at_least, one_of
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Sampling:
-    """The average is one answer and leaves nothing to choose."""
+    """The `sampling` of an average row."""
 
-    draws: ClassVar[int] = 1
+    pace: str = EXPECTED  # drawn, with start: paced: one of those that people of whom the same is known go at
+    draws: int = 1  # follow-ups for each request
+
+    def __post_init__(self):
+        one_of("sampling.pace", self.pace, PACES)
+        at_least("sampling.draws", self.draws, 1)
 
 
 class Average(nn.Module):
@@ -68,5 +73,6 @@ class Average(nn.Module):
         raise AssertionError("the average has no players")
 
     def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
-        """The usual follow-up; the noise is not used."""
-        return self.usual.followup(batch, torch.zeros_like(batch.source))
+        """The usual follow-up; of the noise a drawn pace is made."""
+        check_drawn(sampling.pace, self.settings.start == "paced")
+        return self.usual.followup(batch, torch.zeros_like(batch.source), chance_of(noise, sampling.pace))

@@ -72,20 +72,28 @@ class UsualChange(nn.Module):
             seen.append(along(batch.target - batch.source, batch, self.mean) / years[-1])
         self.pace.fit(torch.cat(known), torch.cat(seen), torch.cat(years))
 
-    def expected(self, batch: Batch) -> torch.Tensor:
-        """(B, 1, X, Y, Z): the source after the usual change; it may leave [-1, 1]."""
+    def expected(self, batch: Batch, chance: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, 1, X, Y, Z): the source after the usual change; it may leave [-1, 1].
+
+        With `chance`, (B,) normal numbers, at drawn paces; that needs `start: paced`.
+        """
         years = self._years(batch)
         if self.pace is not None:
-            years = years * self.pace(batch, self.mean)[:, None, None, None, None]
+            years = years * self.pace(batch, self.mean, chance)[:, None, None, None, None]
         return batch.source + years * self.mean
 
     def standardised(self, batch: Batch) -> torch.Tensor:
         """(B, 1, X, Y, Z): (target - expected) / sd in the brain of the source, 0 outside."""
         return torch.where(batch.brain, (batch.target - self.expected(batch)) / self.sd, 0.0)
 
-    def followup(self, batch: Batch, change: torch.Tensor) -> torch.Tensor:
-        """The volume whose standardised change this is, kept in [-1, 1], background -1."""
-        return in_brain(self.expected(batch) + self.sd * change, batch.brain)
+    def followup(
+        self, batch: Batch, change: torch.Tensor, chance: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The volume whose standardised change this is, kept in [-1, 1], background -1.
+
+        With `chance`, (B,) normal numbers, it is measured from drawn paces.
+        """
+        return in_brain(self.expected(batch, chance) + self.sd * change, batch.brain)
 
     def within_range(self, batch: Batch, change: torch.Tensor) -> torch.Tensor:
         """The standardised change cut so that the follow-up stays in [-1, 1]; 0 outside the brain."""

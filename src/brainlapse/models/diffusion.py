@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from brainlapse.errors import Refused
+from brainlapse.models import sampler
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import STARTS, UsualChange, brain_mean, in_brain
 from brainlapse.models.conditions import (
@@ -30,7 +31,8 @@ from brainlapse.models.conditions import (
 )
 from brainlapse.models.motion import CHANNELS, change_by_motion
 from brainlapse.models.noising import clean_from, linear_shares, noised, to_say
-from brainlapse.models.sampler import SAMPLERS, sampled
+from brainlapse.models.pace import EXPECTED, PACES, chance_of, check_drawn
+from brainlapse.models.sampler import sampled
 from brainlapse.models.settings import at_least, one_of
 from brainlapse.models.unet import TIMESTEPS, NetworkSettings, UNet
 
@@ -71,17 +73,14 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """The `sampling` of a diffusion row: editing it trains nothing again."""
+class Sampling(sampler.Sampling):
+    """The `sampling` of a diffusion row."""
 
-    sampler: str = "ddim"  # ddim, dpm++: no noise after the first; ddpm: ancestral, noise at every step
-    steps: int = 1  # network calls; 1 gives the expected follow-up
-    draws: int = 1  # follow-ups for each request
+    pace: str = EXPECTED  # drawn, with start: paced: one of those that people of whom the same is known go at
 
     def __post_init__(self):
-        one_of("sampling.sampler", self.sampler, tuple(SAMPLERS))
-        at_least("sampling.steps", self.steps, 1)
-        at_least("sampling.draws", self.draws, 1)
+        super().__post_init__()
+        one_of("sampling.pace", self.pace, PACES)
 
 
 class Diffusion(nn.Module):
@@ -126,12 +125,13 @@ class Diffusion(nn.Module):
 
     def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
         """The follow-up at the end of the sampler's path from noise."""
+        of_change = self.settings.diffuse == "residual"
+        check_drawn(sampling.pace, of_change and self.settings.start == "paced")
+        chance = chance_of(noise, sampling.pace)
         clean = sampled(
             lambda x, t: self._clean_said(x, t, batch), noise, self.signal, sampling.sampler, sampling.steps
         )
-        if self.settings.diffuse == "residual":
-            return self.usual.followup(batch, clean)
-        return in_brain(clean, batch.brain)
+        return self.usual.followup(batch, clean, chance) if of_change else in_brain(clean, batch.brain)
 
     def _clean(self, batch: Batch) -> torch.Tensor:
         return self.usual.standardised(batch) if self.settings.diffuse == "residual" else batch.target

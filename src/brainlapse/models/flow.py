@@ -28,6 +28,7 @@ from brainlapse.models.conditions import (
     numbers_of,
     numbers_told,
 )
+from brainlapse.models.pace import EXPECTED, PACES, chance_of, check_drawn
 from brainlapse.models.settings import at_least, one_of
 from brainlapse.models.unet import TIMESTEPS, NetworkSettings, UNet
 
@@ -59,9 +60,11 @@ class Sampling:
 
     sampler: str = "euler"  # euler: a network call a step; heun: two, of second order
     steps: int = 1  # from t = 0 to 1, equally long
+    pace: str = EXPECTED  # drawn, with start: paced: one of those that people of whom the same is known go at
     draws: int = 1  # follow-ups for each request
 
     def __post_init__(self):
+        one_of("sampling.pace", self.pace, PACES)
         one_of("sampling.sampler", self.sampler, SAMPLERS)
         at_least("sampling.steps", self.steps, 1)
         at_least("sampling.draws", self.draws, 1)
@@ -103,12 +106,14 @@ class Flow(nn.Module):
 
     def generate(self, batch: Batch, noise: Noise, sampling: Sampling) -> torch.Tensor:
         """The follow-up at the end of the path."""
+        check_drawn(sampling.pace, self.settings.start == "paced")
+        chance = chance_of(noise, sampling.pace)
 
         def velocity(z: torch.Tensor, t: float) -> torch.Tensor:
             return self._velocity(z, torch.full((len(z),), t, device=z.device), batch)
 
         change = followed(velocity, self._start(batch, noise), sampling.sampler, sampling.steps)
-        return self.usual.followup(batch, change)
+        return self.usual.followup(batch, change, chance)
 
     def _start(self, batch: Batch, noise: Noise) -> torch.Tensor:
         """(B, 1, X, Y, Z) z at t = 0; draws no noise where none is asked for."""

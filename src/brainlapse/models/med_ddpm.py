@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from brainlapse.errors import Refused
-from brainlapse.models import diffusion
+from brainlapse.models import sampler
 from brainlapse.models.batch import Batch, Noise
 from brainlapse.models.change import in_brain
 from brainlapse.models.conditions import CONDITIONS, HISTORY, check_conditions, numbers_of, numbers_told
@@ -43,8 +43,8 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Sampling(diffusion.Sampling):
-    """The `sampling` of a Med-DDPM row: a diffusion's keys, with the published values."""
+class Sampling(sampler.Sampling):
+    """The `sampling` of a Med-DDPM row, with the published values."""
 
     sampler: str = "ddpm"
     steps: int = 250

@@ -15,12 +15,14 @@ last on the clean volume: nothing is left of the noise at the end.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
 from brainlapse.errors import Refused
 from brainlapse.models.batch import Noise
+from brainlapse.models.settings import at_least, one_of
 
 
 class Sampler(NamedTuple):
@@ -31,6 +33,20 @@ class Sampler(NamedTuple):
 
 
 SAMPLERS = {"ddim": Sampler(0.0, 1), "ddpm": Sampler(1.0, 1), "dpm++": Sampler(0.0, 2)}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The `sampling` of a row that diffuses: editing it trains nothing again."""
+
+    sampler: str = "ddim"  # ddim, dpm++: no noise after the first; ddpm: ancestral, noise at every step
+    steps: int = 1  # network calls; 1 gives the expected follow-up
+    draws: int = 1  # follow-ups for each request
+
+    def __post_init__(self):
+        one_of("sampling.sampler", self.sampler, tuple(SAMPLERS))
+        at_least("sampling.steps", self.steps, 1)
+        at_least("sampling.draws", self.draws, 1)
 
 
 def sampled(

@@ -109,13 +109,15 @@ def _models(config: dict) -> str:
 
 
 def _sampling(row: dict) -> str:
-    sampling = row.get("sampling") or {}
-    if not sampling.get("steps"):
-        return f"{sampling['draws']} draws" if sampling.get("draws", 1) > 1 else ""
-    text = f"sampled in {plural(sampling['steps'], 'step')}"
-    if sampling.get("sampler") and sampling["steps"] > 1:
-        text += f" ({sampling['sampler']})"
-    return text + (f", {sampling['draws']} draws" if sampling.get("draws", 1) > 1 else "")
+    sampling, said = row.get("sampling") or {}, []
+    if sampling.get("steps"):
+        by = f" ({sampling['sampler']})" if sampling.get("sampler") and sampling["steps"] > 1 else ""
+        said.append(f"sampled in {plural(sampling['steps'], 'step')}{by}")
+    if sampling.get("draws", 1) > 1:
+        said.append(f"{sampling['draws']} draws")
+    if sampling.get("pace") == "drawn":
+        said.append("at paces drawn as far from the foretold as those of the training pairs")
+    return ", ".join(said)
 
 
 def _evaluation(study: Study, config: dict) -> str:
