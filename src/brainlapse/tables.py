@@ -198,7 +198,7 @@ REQUESTS = Table(
         Column("interval_years", "number", "the number of years asked for"),
         *_ABOUT_THE_SOURCE,
         *_HISTORY,
-        Column("seed", "integer", "seed of the request's noise"),
+        Column("seed", "integer", "seed of the noise, one for all requests of a source scan"),
     ),
     key=("request",),
 )

@@ -11,7 +11,7 @@ import torch
 from brainlapse import sample, tables
 from brainlapse.errors import Refused
 from brainlapse.models.stored import Recipe, save_settings, save_weights
-from brainlapse.sample.requests import request_seed, requests_of
+from brainlapse.sample.requests import requests_of, source_seed
 from brainlapse.volumes import brain_of, read_volume, write_volume
 from toy_study import COHORT, GRID, write_toy_study
 
@@ -180,12 +180,37 @@ def test_people_of_two_scans_have_no_history_and_are_asked_for_all_the_same(stud
     assert len(requests) == 2 * len(later) > 0
 
 
-def test_a_seed_belongs_to_the_name_of_a_request(study):
+def test_a_seed_belongs_to_the_name_of_a_source(study):
     pairs = tables.read(study / "3_pairs" / "pairs.tsv", tables.PAIRS)
-    requests = requests_of(pairs, COHORT, SWEEP, seed=0).set_index("request")["seed"]
-    fewer = requests_of(pairs.iloc[::-1], COHORT, [2.5], seed=0).set_index("request")["seed"]
-    assert requests.is_unique and (requests[fewer.index] == fewer).all()
-    assert requests["toy_I30_I31"] == request_seed(0, "toy_I30_I31") != request_seed(1, "toy_I30_I31")
+    requests = requests_of(pairs, COHORT, SWEEP, seed=0).set_index("request")
+    fewer = requests_of(pairs.iloc[::-1], COHORT, [2.5], seed=0).set_index("request")
+    assert (requests["seed"][fewer.index] == fewer["seed"]).all()
+    assert requests["seed"].nunique() == requests["source_scan"].nunique() > 1
+    assert (requests.groupby("source_scan")["seed"].nunique() == 1).all()
+    assert requests["seed"]["toy_I30_I31"] == source_seed(0, COHORT, "I30")
+    others = {source_seed(1, COHORT, "I30"), source_seed(0, "other", "I30"), source_seed(0, COHORT, "I31")}
+    assert len(others | {source_seed(0, COHORT, "I30")}) == 4
+
+
+def test_a_draw_is_one_future_asked_for_after_more_and_more_years(study, tmp_path):
+    """Of the average change at a drawn pace: the change grows with the years, draw by draw."""
+    row = {"seed": 0, "grid": TRAINED["grid"], "family": "average", "start": "paced"}
+    model = Recipe.read(row).build()
+    model.usual.mean.fill_(0.01)
+    model.usual.pace.spread.fill_(0.5)
+    save_settings(row, tmp_path / "paced")
+    save_weights(model, tmp_path / "paced")
+    asked = options_for(study, tmp_path / "out", draws=2, pace="drawn")
+    asked.weights = tmp_path / "paced"
+    _, _, volumes = sampled(asked)
+    source, _ = source_of(study, "I30")
+    sooner, later = (
+        [volumes[f"toy_I30_{years:g}y", draw][0] - source for draw in range(2)] for years in SWEEP
+    )
+    inside = (source > -0.9) & (source < 0.9)
+    for early, late in zip(sooner, later, strict=True):
+        np.testing.assert_allclose(SWEEP[1] / SWEEP[0] * early[inside], late[inside], rtol=0, atol=1e-5)
+    assert np.abs(sooner[0] - sooner[1])[inside].min() > 1e-4
 
 
 @pytest.mark.parametrize(

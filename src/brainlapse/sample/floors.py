@@ -34,7 +34,7 @@ def rescan(requests: pd.DataFrame, sources: Sources, out: Path) -> pd.DataFrame:
     images = {}
     for scan, asked in requests.groupby("source_scan", sort=False):
         volume, affine = sources.volume(scan)
-        first = noise_generator(asked["seed"].min(), draw=0)
+        first = noise_generator(asked["seed"].iloc[0], draw=0)
         images[scan] = f"{scan}_rescan_T1w.nii.gz"
         again = rescanned(volume, float(np.linalg.norm(affine[:3, 0])), first)
         write_volume(out / images[scan], again, affine)

@@ -30,19 +30,22 @@ def requests_of(
         for years in intervals_years
     ]
     asked = pd.concat([tested.rename(columns={"pair": "request"}), _frame(sweep)], ignore_index=True)
-    asked["seed"] = [request_seed(seed, request) for request in asked["request"]]
+    asked["seed"] = [source_seed(seed, cohort, scan) for scan in asked["source_scan"]]
     return asked[tables.REQUESTS.names]
 
 
-def request_seed(seed: int, request: str) -> int:
-    """The seed of a request's noise, in [0, 2^63), from its name and not from its place in a table."""
-    digest = hashlib.blake2b(f"{seed}\t{request}".encode(), digest_size=8).digest()
+def source_seed(seed: int, cohort: str, scan: str) -> int:
+    """The seed of the noise of all requests of a source scan, in [0, 2^63): of its name, not of its place.
+
+    So a draw is one future of the person, whether asked for after one year or after five.
+    """
+    digest = hashlib.blake2b(f"{seed}\t{cohort}\t{scan}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def noise_generator(request_seed: int, draw: int) -> np.random.Generator:
-    """The source of all random numbers of one draw for one request, on the CPU for any device."""
-    return np.random.default_rng([request_seed, draw])
+def noise_generator(seed: int, draw: int) -> np.random.Generator:
+    """The origin of all random numbers of one draw of a request with this seed, on the CPU for any device."""
+    return np.random.default_rng([seed, draw])
 
 
 def _first_scans(tested: pd.DataFrame) -> pd.DataFrame:
