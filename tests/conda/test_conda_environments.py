@@ -54,9 +54,9 @@ def test_an_edited_yaml_reruns_the_jobs_of_its_stage(study):
     finally:
         path.write_text(before)
     stale = [job for job in jobs_in(listed) if "Software environment definition has changed" in job]
+    of_stage = ["pairs: sources, targets and splits by person", "pairs: what chooses those of adni"]
     assert sorted(re.findall(r"^Job \d+: (.*)", "\n".join(stale), re.MULTILINE)) == [
-        "pairs: sources, targets and splits by person",
-        "pairs: what chooses those of adni",
+        job for job in of_stage if "train" in study.stages or "what" not in job
     ]
 
 
@@ -75,4 +75,5 @@ def test_a_stage_whose_yaml_lacks_a_package_fails(study):
     finally:
         path.write_text(before)
     assert ran.returncode != 0
-    assert "No module named 'pandas'" in (study.folder / "results/logs/pairs.log").read_text()
+    log = (study.folder / "results/logs/pairs.log").read_text()
+    assert "No module named 'pandas'" in log, ran.stdout + ran.stderr

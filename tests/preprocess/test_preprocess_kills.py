@@ -25,7 +25,8 @@ from toy_heads import SETTINGS, HeadFolder
 
 GRID = Grid(tuple(SETTINGS["grid"]["shape"]), SETTINGS["grid"]["spacing_mm"])
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads the processes' CPU time from /proc")
-# Every Python process that finds this file kills its group just before its n-th step of writing.
+# Every Python process that finds this file kills its group just before its n-th step of writing. (The
+# subject's files are written by a process of its own; after it the command writes its record.)
 SITE = """
 import os, signal
 steps = int(os.environ["KILL_AT_STEP"])
@@ -40,7 +41,6 @@ def counting(call):
 os.fsync, os.replace = counting(os.fsync), counting(os.replace)
 """
 STEPS_OF_A_FILE = 3  # its bytes to disk, its name, its folder's entry to disk
-RECORDS = 1  # the record of the run, written last; it has dates in it
 
 
 class Stage:
@@ -99,7 +99,7 @@ def cpu_seconds(group: int) -> float:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file but the records of runs."""
+    """SHA-256 of every file but the record of a run, which has dates in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(ENDING))
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
@@ -133,7 +133,7 @@ def test_three_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, tmp_pat
     stage, out = Stage(heads, tmp_path), tmp_path / "out"
     cpu_s = stage.finish(tmp_path / "undisturbed", "--subject", "S1")
     wanted = hashes(tmp_path / "undisturbed")
-    steps = STEPS_OF_A_FILE * (len(wanted) + RECORDS)
+    steps = STEPS_OF_A_FILE * len(wanted)
     assert stage.kill_at_cpu(0.5 * cpu_s, out, "--subject", "S1")
     assert_whole(out, wanted)
     for step in (2, steps - 1):  # the first file has its bytes and no name; the last likewise
@@ -155,7 +155,7 @@ def test_ten_kills_and_the_next_run_ends_as_if_nothing_had_been(heads, visits, t
     rng = np.random.default_rng(0)
     # CPU time differs by some per cent from run to run: a later moment may come after the end.
     kills = [(stage.kill_at_cpu, part * cpu_s) for part in np.linspace(0.05, 0.75, 6)]
-    steps = rng.choice(STEPS_OF_A_FILE * (len(wanted) + RECORDS), 4, replace=False) + 1
+    steps = rng.choice(STEPS_OF_A_FILE * len(wanted), 4, replace=False) + 1
     kills += [(stage.kill_at_step, int(step)) for step in steps]
     hit = 0
     for number in rng.permutation(len(kills)):
