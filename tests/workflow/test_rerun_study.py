@@ -71,6 +71,17 @@ def test_a_person_who_is_gone_is_in_no_table(own_study):
         assert gone not in (study.folder / "results" / made).read_text()
 
 
+def test_a_part_of_the_people_can_be_preprocessed_alone(own_study):
+    """What a large cohort is done by, a few hundred parts at a time."""
+    parts = sorted((own_study.folder / "results/2_preprocess/adni/people").iterdir())
+    members = {path: set(path.read_text().split()) for path in parts}
+    shutil.rmtree(own_study.folder / "results/2_preprocess/adni")
+    assert len(parts) == 2
+    for path, people in members.items():
+        listed = own_study.snakemake("--dry-run", str(path.relative_to(own_study.folder))).stdout
+        assert set(re.findall(r"preprocess: (\S+) of adni$", listed, re.MULTILINE)) == people != set()
+
+
 @pytest.mark.slow
 def test_a_further_cohort_that_is_only_tested_trains_nothing(own_study, config):
     study = own_study

@@ -126,10 +126,15 @@ def phantom_truth(wc):
     return [f"{root.rstrip('/')}/truth/truth.tsv"] if reader == "phantom" else []
 
 
-def images_by_subject(cohort):
-    """The images of each subject of the cohort's scans.tsv, once the manifest has been made."""
+def made_scans(cohort):
+    """The cohort's scans.tsv, once the manifest has been made, and when that was."""
     path = checkpoints.manifest.get(cohort=cohort).output.scans
-    return _images_by_subject(path, os.stat(path).st_mtime_ns)
+    return path, os.stat(path).st_mtime_ns
+
+
+def images_by_subject(cohort):
+    """The images of each subject of the cohort's scans.tsv."""
+    return _images_by_subject(*made_scans(cohort))
 
 
 @cache
@@ -185,23 +190,26 @@ PEOPLE_A_PART = 5  # on average
 
 def parts_of_people(wc):
     """A file of each part of the cohort's people; there are twice as many when the cohort has doubled."""
-    count = len(images_by_subject(wc.cohort))
-    parts = 1
+    count, parts = len(images_by_subject(wc.cohort)), 1
     while parts * PEOPLE_A_PART < count:
         parts *= 2
     folder = f"{RESULTS}/2_preprocess/{wc.cohort}/people"
-    taken = {part_of(subject, parts) for subject in images_by_subject(wc.cohort)}
-    return [f"{folder}/{part}-of-{parts}.txt" for part in sorted(taken)]
-
-
-def part_of(subject, parts):
-    """Which part a person belongs to, whoever else there is."""
-    return crc32(subject.encode()) % parts + 1
+    taken = sorted(_people_by_part(*made_scans(wc.cohort), parts))
+    return [f"{folder}/{part}-of-{parts}.txt" for part in taken]
 
 
 def subjects_of_part(wc):
-    here = images_by_subject(wc.cohort)
-    return sorted(s for s in here if part_of(s, int(wc.parts)) == int(wc.part))
+    people = _people_by_part(*made_scans(wc.cohort), int(wc.parts))
+    return people.get(int(wc.part), [])
+
+
+@cache
+def _people_by_part(path, changed, parts):
+    """The subjects of each part that has any; which part is a person's own, whoever else there is."""
+    people = defaultdict(list)
+    for subject in sorted(_images_by_subject(path, changed)):
+        people[crc32(subject.encode()) % parts + 1].append(subject)
+    return people
 
 
 def quality_of_people(wc):
