@@ -185,7 +185,7 @@ def quality_of_subjects_in(cohort):
     ]
 
 
-PEOPLE_A_PART = 5  # on average
+PEOPLE_A_PART = 5  # at most, on average; half of it when a cohort has just doubled
 
 
 def parts_of_people(wc):
