@@ -124,6 +124,23 @@ def test_a_study_of_external_cohorts_alone_has_nothing_to_learn_from():
         study.complete(wrong)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"family": "average"},
+        {"family": "flow"},
+        {"family": "diffusion", "start": "usual"},
+        {"family": "diffusion", "diffuse": "image", "predict": "x0"},
+    ],
+)
+def test_a_pace_that_nothing_foretells_is_refused_before_the_training(row):
+    models = {"drawn": {**row, "sampling": {"pace": "drawn"}}}
+    with pytest.raises(Refused, match=r"models\.drawn\.sampling\.pace: drawn needs a pace"):
+        study.complete({"cohorts": CONFIG["cohorts"], "models": models})
+    models["drawn"] = {"family": "flow", "start": "paced", "sampling": {"pace": "drawn"}}
+    assert study.complete({"cohorts": CONFIG["cohorts"], "models": models})
+
+
 def test_an_ablation_is_left_out_with_any_of_its_rows(config):
     assert set(config["evaluate"]["ablations"]) == {"brainlapse", "paper"}
     without = study.complete({**copy.deepcopy(CONFIG), "models": {**CONFIG["models"], "no_source": None}})

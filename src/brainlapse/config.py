@@ -70,6 +70,11 @@ def complete(config: dict, schema: Path = SCHEMA) -> dict:
         name: _with_defaults(row, rules["families"][row["family"]], rules["$defs"])
         for name, row in config["models"].items()
     }
+    if unpaced := _rows_without_a_pace_to_draw(families):
+        raise Refused(
+            f"models.{unpaced[0]}.sampling.pace: drawn needs a pace that is foretold: start: paced, "
+            "and not diffuse: image. Set one of the two otherwise."
+        )
     ablations = _whole_ablations(config["evaluate"]["ablations"], families)
     return {**config, "models": families, "evaluate": {**config["evaluate"], "ablations": ablations}}
 
@@ -230,6 +235,16 @@ def _ablation_problems(written: dict) -> list[str]:
         for name, rows in ablations.items()
         for told, row in (rows or {}).items()
         if row not in known
+    ]
+
+
+def _rows_without_a_pace_to_draw(models: dict) -> list[str]:
+    """Said before a row is trained for hours; the sample stage by itself would say so after."""
+    return [
+        name
+        for name, row in models.items()
+        if row["sampling"].get("pace") == "drawn"
+        and (row.get("start") != "paced" or row.get("diffuse") == "image")
     ]
 
 

@@ -129,7 +129,8 @@ def test_a_key_of_the_study_reruns_what_is_declared(path):
 
 @pytest.mark.parametrize(("family", "path"), ROW_KEYS)
 def test_a_key_of_a_row_reruns_what_is_declared(family, path):
-    key, config = ROW_KEYS[family, path], study_of({"family": family})
+    needs = {"start": "paced"} if path == "sampling.pace" else {}
+    key, config = ROW_KEYS[family, path], study_of({"family": family, **needs})
     after = edited(config, f"models.edited.{path}", another(path, key.rules))
     assert first(rules_changed(config, after)) == key.reruns
 
