@@ -77,7 +77,7 @@ def pip_install(requirements: list[str], prefix: Path) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
-    # Rattler's threads outlive its calls, and a process that ends just after one now and then dies of them while
-    # Python takes itself down (PyO3/pyo3-async-runtimes#40). All is written by now: end without that.
+    # Rattler's threads outlive its calls, and a process that ends just after one now and then dies of them
+    # while Python takes itself down (PyO3/pyo3-async-runtimes#40). All is written by now: end without that.
     sys.stdout.flush()
     os._exit(0)
