@@ -196,7 +196,7 @@ def test_a_draw_is_one_future_asked_for_after_more_and_more_years(study, tmp_pat
     """Of the average change at a drawn pace: the change grows with the years, draw by draw."""
     row = {"seed": 0, "grid": TRAINED["grid"], "family": "average", "start": "paced"}
     model = Recipe.read(row).build()
-    model.usual.mean.fill_(0.01)
+    model.usual.mean[:, 3:].fill_(0.01)  # of brightness
     model.usual.pace.spread.fill_(0.5)
     save_settings(row, tmp_path / "paced")
     save_weights(model, tmp_path / "paced")

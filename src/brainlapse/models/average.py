@@ -1,7 +1,7 @@
-"""The average person's change and nothing else: what can be foretold without a network.
+"""The average person's motion and nothing else: what can be foretold without a network.
 
-Without looking at the person, or (`start: paced`) at the pace that a straight line
-foretells. What a model scores beyond this row is what its network has learnt.
+At everybody's pace, or (`start: paced`) at that which a straight line
+foretells for the person. What a model scores beyond this row is what its network has learnt.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from brainlapse.models.settings import at_least, one_of
 class Settings:
     """An average row of config.yaml."""
 
-    start: str = "usual"  # the average change, or at the person's pace: change.py
+    start: str = "usual"  # at the average pace, or at the person's: change.py
     conditions: tuple[str, ...] = CONDITIONS  # with the interval the change of one year, else of a pair
 
     def __post_init__(self):
@@ -50,7 +50,7 @@ class Sampling:
 
 
 class Average(nn.Module):
-    """The source after the average change of the training pairs, voxel by voxel."""
+    """The source after the average motion of the training pairs."""
 
     Settings = Settings
     Sampling = Sampling

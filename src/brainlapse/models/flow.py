@@ -5,7 +5,7 @@ Liu et al. 2022 ("Flow straight and fast", eq. 1), and Albergo and Vanden-Eijnde
 x_t = (1 - t) x_0 + t x_1 from a start x_0 to the target x_1, the network says the
 velocity x_1 - x_0, and a sample follows what it says from t = 0 to 1.
 
-The start is the source, or the source after the average person's change, and
+The start is the source, or the source after the average person's motion, and
 noise if asked for. All is told as z = (x - start without noise) / sd, the change so
 far in units of how much people usually differ: 0 at the start and the
 standardised change at the end.
@@ -82,7 +82,7 @@ class Flow(nn.Module):
         numbers = {"time": TIMESTEPS} | numbers_told(settings.conditions)
         with_history = HISTORY in settings.conditions
         self.network = UNet(settings.network, shape, ("so_far", "source"), numbers, history=with_history)
-        # Its unit is the same wherever it starts: how much people usually differ from the average change.
+        # Its unit is the same wherever it starts: how much people usually differ from the average motion.
         start = "usual" if settings.start == "source" else settings.start
         self.usual = UsualChange(shape, settings.conditions, start)
 

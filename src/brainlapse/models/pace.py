@@ -62,7 +62,7 @@ class Pace(nn.Module):
         self.spread.copy_(((weights * (seen - paces).square()).sum() / weights.sum()).sqrt())
 
     def known_of(self, batch: Batch, change: torch.Tensor) -> torch.Tensor:
-        """(B, columns): how far along `change` (1, 1, X, Y, Z) each source is; the facts, NaN if unknown."""
+        """(B, columns): how far along `change` (B, 1, X, Y, Z) each source is; the facts, NaN if unknown."""
         columns = [along(batch.source, batch, change)]
         for name in self.facts:
             fact, categories = batch.fact(name), len(FACTS[name].categories)
@@ -73,7 +73,7 @@ class Pace(nn.Module):
         return torch.stack(columns, dim=1)
 
     def forward(self, batch: Batch, change: torch.Tensor, chance: torch.Tensor | None = None) -> torch.Tensor:
-        """(B,) the foretold paces along `change` (1, 1, X, Y, Z); with `chance`, (B,) normal, drawn ones."""
+        """(B,) the foretold paces along `change` (B, 1, X, Y, Z); with `chance`, (B,) normal, drawn ones."""
         paces = 1 + self._standardised(self.known_of(batch, change)) @ self.weights
         paces = paces.clamp(*self.limits)
         return paces if chance is None else paces + self.spread * chance

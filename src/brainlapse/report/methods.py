@@ -16,8 +16,8 @@ _BRAIN = {
 }
 _STARTS = {
     "source": "the source",
-    "usual": "the training pairs’ average change",
-    "paced": "the training pairs’ average change at the pace that linear regression foretells",
+    "usual": "the training pairs’ average motion",
+    "paced": "the training pairs’ average motion at the pace that linear regression foretells",
 }
 
 
