@@ -8,6 +8,7 @@ import torch
 from brainlapse.errors import Refused
 from brainlapse.models import FAMILIES, Batch
 from brainlapse.models.guided_unet import GuidedUNet
+from brainlapse.models.pace import along
 from brainlapse.models.settings import settings_from
 from brainlapse.models.stored import Recipe, load_model, save_settings, save_weights
 from brainlapse.models.unet import UNet
@@ -252,6 +253,12 @@ def test_draws_lie_on_both_sides_of_the_expected_pace(row):
         (fast - slow)[inside] / 2, (years * model.usual.of_a_year(batch))[inside], rtol=0, atol=1e-5
     )
     assert (fast - slow)[inside].abs().max() > 1e-3
+    model.usual.mean[:, :3].mul_(100)
+    slow, expected, fast = (
+        along(each - batch.source, batch, model.usual.of_a_year(batch))
+        for each in (asked("drawn", -1.0), asked("expected"), asked("drawn", 1.0))
+    )
+    assert (slow < expected).all() and (expected < fast).all()
 
 
 @pytest.mark.parametrize("row", [ROWS["average"], ROWS["paper"], ROWS["from_source"], ROWS["flow"]])
@@ -288,7 +295,7 @@ def test_no_time_no_change(name):
         ({"family": "forest"}, "family: must be one of average, diffusion"),
         (
             {"family": "average", "conditions": ["interval"]},
-            "conditions: the average change starts from the source",
+            "conditions: the average motion starts from the source",
         ),
         ({"family": "average", "conditions": ["source", "age"]}, "with start: paced with facts too"),
         ({"family": "vae", "conditions": ["interval"]}, "conditions: the generator .* must be given it"),

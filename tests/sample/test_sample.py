@@ -193,7 +193,7 @@ def test_a_seed_belongs_to_the_name_of_a_source(study):
 
 
 def test_a_draw_is_one_future_asked_for_after_more_and_more_years(study, tmp_path):
-    """Of the average change at a drawn pace: the change grows with the years, draw by draw."""
+    """Of the average motion at a drawn pace: the change grows with the years, draw by draw."""
     row = {"seed": 0, "grid": TRAINED["grid"], "family": "average", "start": "paced"}
     model = Recipe.read(row).build()
     model.usual.mean[:, 3:].fill_(0.01)  # of brightness

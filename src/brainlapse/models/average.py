@@ -23,7 +23,7 @@ class Settings:
     """An average row of config.yaml."""
 
     start: str = "usual"  # at the average pace, or at the person's: change.py
-    conditions: tuple[str, ...] = CONDITIONS  # with the interval the change of one year, else of a pair
+    conditions: tuple[str, ...] = CONDITIONS  # with the interval the motion of one year, else of a pair
 
     def __post_init__(self):
         one_of("start", self.start, ("usual", "paced"))
@@ -31,7 +31,7 @@ class Settings:
         allowed = {*CONDITIONS, *(FACTS if self.start == "paced" else ())}
         if "source" not in self.conditions or not allowed.issuperset(self.conditions):
             raise Refused(
-                "conditions: the average change starts from the source and may grow with the interval, and "
+                "conditions: the average motion starts from the source and may grow with the interval, and "
                 "with start: paced with facts too. It may be told source, "
                 f"{', '.join(sorted(allowed - {'source'}))}, not {', '.join(self.conditions)}."
             )
